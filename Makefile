@@ -1,0 +1,67 @@
+# `make setup` installs, `make demo` shows the main job, `make test` runs everything.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+UV_VERSION := 0.13.8
+PYTHON := /usr/bin/python3
+APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap python3-venv debian-archive-keyring ca-certificates
+# Real clients and peers that the tests and the benchmarks talk to.
+APT_TEST_PACKAGES := skopeo buildah
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
+
+.PHONY: help setup setup-test demo test lint format lock bench clean
+
+help: ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: .venv/installed ## Install the Debian packages and the locked Python environment
+	@$(call apt_install,$(APT_PACKAGES))
+
+setup-test: setup
+	@$(call apt_install,$(APT_TEST_PACKAGES))
+
+# Asks apt only for what dpkg says is missing, so that it costs nothing the second time.
+define apt_install
+missing=$$(for package in $(1); do \
+    dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q 'ok installed' || echo "$$package"; done); \
+if [ -n "$$missing" ]; then \
+    $(SUDO) apt-get update -qq && \
+    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+endef
+
+.uv/bin/uv:
+	@$(call apt_install,python3-venv ca-certificates)
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/installed: requirements.lock pyproject.toml | .uv/bin/uv
+	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
+	.uv/bin/uv pip sync --quiet --python .venv --require-hashes requirements.lock
+	.uv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: .uv/bin/uv ## Resolve the dependencies anew into requirements.lock
+	.uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
+	    --python-version 3.11 --group dev --custom-compile-command 'make lock' \
+	    pyproject.toml -o requirements.lock
+
+demo: setup ## Run the main job for real and print what it proved
+	@.venv/bin/python examples/demo.py
+
+test: setup-test ## Run every test
+	@.venv/bin/python -m pytest
+
+lint: setup ## Style, types and floors
+	.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	.venv/bin/mypy && .venv/bin/lint-imports
+
+format: setup ## Format the code
+	.venv/bin/ruff check --fix-only --quiet . ; .venv/bin/ruff format .
+
+bench: setup-test ## Measure against the peers and write docs/benchmarks.md
+	.venv/bin/python bench/run.py
+
+clean:
+	rm -rf .venv .uv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Pure values that every other room speaks: no I/O, nothing but the standard library."""

@@ -1,0 +1,130 @@
+"""Every error Amphora raises on purpose.
+
+An error says three things: what happened, why, and the next command to type.
+Each class has an exit code of its own (a test keeps them unique), so that a
+script can tell a wrong password from a full disk.
+
+    AmphoraError
+    ├── InvalidValueError         10  a platform, digest, reference or setting that does not parse
+    ├── DockerfileError           11  the Dockerfile is wrong, with file, line and caret
+    ├── StepFailedError           12  a RUN step exited with a non-zero status
+    ├── ContextError              13  the build context lacks what a step asks for
+    ├── MissingToolError          20  a program that Amphora runs is not installed
+    ├── UnsupportedPlatformError  21  this machine cannot execute a platform
+    ├── NamespaceError            22  the kernel or the system denies a namespace
+    ├── ToolFailedError           23  a program that Amphora runs failed
+    ├── NotFoundError             30  no such image, blob or platform
+    ├── StoreError                31  the store is damaged or in use
+    ├── DiskFullError             32  no space is left where we write
+    ├── DigestMismatchError       33  content is not what its digest says
+    ├── LayerError                34  a layer is malformed or hostile
+    ├── ManifestError             35  a manifest, index or config is malformed
+    ├── RegistryError             40  the registry refused or answered nonsense
+    ├── RegistryUnreachableError  41  no answer from the registry
+    ├── RegistryAuthError         42  the registry did not accept our credentials
+    └── VerificationError         50  a variant is not what its label says
+"""
+
+from typing import ClassVar
+
+#: What a shell expects of a program that Ctrl-C stopped (128 + SIGINT).
+EXIT_INTERRUPTED = 130
+
+
+class AmphoraError(Exception):
+    """Base of all errors that a user is meant to read.
+
+    `what` happened (one sentence), `why` it did, and `next_command`: what to
+    type or do now.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, why: str, next_command: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next_command = next_command
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
+
+
+class InvalidValueError(AmphoraError):
+    exit_code = 10
+
+
+class DockerfileError(AmphoraError):
+    """`excerpt` is the offending line with a caret under the word that is wrong."""
+
+    exit_code = 11
+
+    def __init__(
+        self, what: str, *, why: str, next_command: str, excerpt: str | None = None
+    ) -> None:
+        super().__init__(what, why=why, next_command=next_command)
+        self.excerpt = excerpt
+
+
+class StepFailedError(AmphoraError):
+    exit_code = 12
+
+
+class ContextError(AmphoraError):
+    exit_code = 13
+
+
+class MissingToolError(AmphoraError):
+    exit_code = 20
+
+
+class UnsupportedPlatformError(AmphoraError):
+    exit_code = 21
+
+
+class NamespaceError(AmphoraError):
+    exit_code = 22
+
+
+class ToolFailedError(AmphoraError):
+    exit_code = 23
+
+
+class NotFoundError(AmphoraError):
+    exit_code = 30
+
+
+class StoreError(AmphoraError):
+    exit_code = 31
+
+
+class DiskFullError(AmphoraError):
+    exit_code = 32
+
+
+class DigestMismatchError(AmphoraError):
+    exit_code = 33
+
+
+class LayerError(AmphoraError):
+    exit_code = 34
+
+
+class ManifestError(AmphoraError):
+    exit_code = 35
+
+
+class RegistryError(AmphoraError):
+    exit_code = 40
+
+
+class RegistryUnreachableError(AmphoraError):
+    exit_code = 41
+
+
+class RegistryAuthError(AmphoraError):
+    exit_code = 42
+
+
+class VerificationError(AmphoraError):
+    exit_code = 50

@@ -1,0 +1,1 @@
+"""Images as the OCI image specification defines them: model, content store, layers."""

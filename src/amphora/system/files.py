@@ -1,0 +1,72 @@
+"""Files that are whole or not there: durable writes, locks, and disk-full made plain."""
+
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amphora.core.errors import DiskFullError
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Turn ENOSPC and EDQUOT, raised while writing below `path`, into DiskFullError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise DiskFullError(
+            f"cannot write below {path}",
+            why=os.strerror(error.errno or 0).lower(),
+            next_command="free some space (`amphora image rm` helps) and run it again",
+        ) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable (fsync of the directory)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace a file so that a reader, or a crash, sees the old or the new content, whole.
+
+    Raises DiskFullError; nothing is left behind on failure.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    with explain_full_disk(path.parent):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.rename(path)
+            sync_directory(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """Hold an advisory lock (flock) on a file, which is created if it is missing.
+
+    The kernel drops the lock when the process dies, however it dies. With
+    `wait=False`, raises BlockingIOError when somebody else holds it.
+    """
+    operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, operation)
+        yield
+    finally:
+        os.close(descriptor)
