@@ -1,0 +1,113 @@
+"""Image configs: what a variant runs, its history, and the digests of its layers.
+
+https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
+"""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from amphora.core.digest import Digest
+from amphora.core.errors import InvalidValueError
+from amphora.core.platform import Platform
+from amphora.oci import wire
+
+
+class Healthcheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """HEALTHCHECK: `test` as docker keeps it (`CMD`, `CMD-SHELL`, `NONE`), times in nanoseconds."""
+
+    test: tuple[str, ...] = ()
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+class ContainerConfig(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """What a container of the image starts with: the `config` object of an image config."""
+
+    user: str = ""
+    exposed_ports: dict[str, dict[str, str]] | None = None
+    env: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    healthcheck: Healthcheck | None = None
+    volumes: dict[str, dict[str, str]] | None = None
+    working_dir: str = ""
+    on_build: tuple[str, ...] | None = None
+    labels: dict[str, str] | None = None
+    stop_signal: str = ""
+    shell: tuple[str, ...] | None = None
+
+
+class History(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of `docker history`; `empty_layer` marks a step that made no layer."""
+
+    created: str | None = None
+    created_by: str = ""
+    comment: str = ""
+    author: str = ""
+    empty_layer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """Platform, start parameters, history and uncompressed layer digests of one variant.
+
+    `created` is RFC 3339, UTC.
+    """
+
+    platform: Platform
+    config: ContainerConfig = field(default_factory=ContainerConfig)
+    diff_ids: tuple[Digest, ...] = ()
+    history: tuple[History, ...] = ()
+    created: str | None = None
+    author: str = ""
+
+    @classmethod
+    def decode(cls, content: bytes) -> "ImageConfig":
+        """Read an OCI or docker image config; raises ManifestError."""
+        raw = wire.decode(content, _ImageConfig, "image config")
+        try:
+            diff_ids = tuple(map(Digest.parse, raw.rootfs.diff_ids))
+        except InvalidValueError as error:
+            raise wire.malformed("image config", str(error)) from error
+        return cls(
+            platform=Platform.normalise(raw.os, raw.architecture, raw.variant),
+            config=raw.config or ContainerConfig(),
+            diff_ids=diff_ids,
+            history=raw.history or (),
+            created=raw.created,
+            author=raw.author,
+        )
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(
+            _ImageConfig(
+                created=self.created,
+                author=self.author,
+                architecture=self.platform.architecture,
+                os=self.platform.os,
+                variant=self.platform.variant,
+                config=self.config,
+                rootfs=_RootFS(type="layers", diff_ids=[str(item) for item in self.diff_ids]),
+                history=self.history,
+            )
+        )
+
+
+class _RootFS(msgspec.Struct, frozen=True):
+    type: str
+    diff_ids: list[str]
+
+
+class _ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    architecture: str
+    os: str
+    rootfs: _RootFS
+    created: str | None = None
+    author: str = ""
+    variant: str = ""
+    config: ContainerConfig | None = None
+    history: tuple[History, ...] | None = None
