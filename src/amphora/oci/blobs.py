@@ -1,14 +1,18 @@
 """Content-addressed blobs: the `blobs/` half of an OCI image layout.
 
 Nothing is ever visible under its digest before it is whole, verified and on disk:
-a writer fills a file under `ingest/`, which is synced and renamed on commit.
+a writer fills a file under `ingest/`, which is synced and renamed on commit. It holds a
+lock (flock) on that file, so that `sweep` can tell what a killed process left behind.
 https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 """
 
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -73,11 +77,28 @@ class BlobStore:
     def delete(self, digest: Digest) -> None:
         self.path(digest).unlink(missing_ok=True)
 
+    def abandoned(self) -> Iterator[Path]:
+        """Files that killed writers left under `ingest/`, each locked while it is yielded."""
+        for path in sorted(self.ingest.iterdir()):
+            with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.exists():
+                    yield path
+
+    def sweep(self) -> int:
+        """Remove the files of killed writers, safe while others write; returns bytes freed."""
+        freed = 0
+        for path in self.abandoned():
+            freed += path.stat().st_size
+            path.unlink()
+        return freed
+
     def __iter__(self) -> Iterator[Digest]:
-        """Every blob there is, in no particular order."""
-        for algorithm in HEX_LENGTHS:
-            for entry in os.scandir(self.root / "blobs" / algorithm):
-                yield Digest(algorithm, entry.name)
+        """Every blob there is, in no particular order; files not named like one are left out."""
+        for algorithm, length in HEX_LENGTHS.items():
+            for name in os.listdir(self.root / "blobs" / algorithm):
+                if re.fullmatch(rf"[a-f0-9]{{{length}}}", name):
+                    yield Digest(algorithm, name)
 
 
 class BlobWriter:
@@ -89,11 +110,11 @@ class BlobWriter:
     def __init__(self, store: BlobStore, algorithm: str) -> None:
         self._store = store
         self._hash = hashlib.new(algorithm)
-        self._path = store.ingest / secrets.token_hex(16)
         self.size = 0
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("xb")
+        with explain_full_disk(self._store.root):
+            self._path, self._file = _create_locked(self._store.ingest)
         return self
 
     def write(self, chunk: bytes) -> int:
@@ -140,6 +161,17 @@ class BlobWriter:
                 raise
         finally:
             self._path.unlink(missing_ok=True)
+
+
+def _create_locked(ingest: Path) -> tuple[Path, BinaryIO]:
+    """A new file that `sweep` leaves alone for as long as it is open."""
+    while True:
+        path = ingest / secrets.token_hex(16)
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return path, file
+        file.close()  # a sweep took it for abandoned before it was locked
 
 
 def _missing(digest: Digest) -> NotFoundError:

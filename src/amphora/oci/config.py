@@ -4,6 +4,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
 """
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import msgspec
 
@@ -70,7 +71,7 @@ class ImageConfig:
         """Read an OCI or docker image config; raises ManifestError."""
         raw = wire.decode(content, _ImageConfig, "image config")
         try:
-            diff_ids = tuple(map(Digest.parse, raw.rootfs.diff_ids))
+            diff_ids = tuple(map(Digest.parse, raw.rootfs.diff_ids or ()))
         except InvalidValueError as error:
             raise wire.malformed("image config", str(error)) from error
         return cls(
@@ -83,6 +84,7 @@ class ImageConfig:
         )
 
     def encode(self) -> bytes:
+        """Canonical JSON: keys of labels, ports and volumes sorted."""
         return msgspec.json.encode(
             _ImageConfig(
                 created=self.created,
@@ -93,13 +95,26 @@ class ImageConfig:
                 config=self.config,
                 rootfs=_RootFS(type="layers", diff_ids=[str(item) for item in self.diff_ids]),
                 history=self.history,
-            )
+            ),
+            order="deterministic",
         )
+
+    @property
+    def chain_ids(self) -> tuple[Digest, ...]:
+        """The chain ID of each layer: the name of the file system up to and including it.
+
+        https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md#layer-chainid
+        """
+        return tuple(accumulate(self.diff_ids, _chain))
+
+
+def _chain(parent: Digest, diff_id: Digest) -> Digest:
+    return Digest.of(f"{parent} {diff_id}".encode())
 
 
 class _RootFS(msgspec.Struct, frozen=True):
     type: str
-    diff_ids: list[str]
+    diff_ids: list[str] | None  # Go writes null for an image without layers
 
 
 class _ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):

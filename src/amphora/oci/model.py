@@ -39,7 +39,7 @@ class Index:
         raw = wire.decode(content, wire.Index, "index")
         media_type = raw.media_type or OCI_INDEX
         _require_type(media_type, INDEX_TYPES, "index")
-        manifests = tuple(to_descriptor(item) for item in raw.manifests)
+        manifests = tuple(to_descriptor(item) for item in raw.manifests or ())
         return cls(manifests, raw.annotations or {}, media_type)
 
     def encode(self) -> bytes:
@@ -71,7 +71,7 @@ class Manifest:
         _require_type(media_type, MANIFEST_TYPES, "manifest")
         return cls(
             config=to_descriptor(raw.config),
-            layers=tuple(to_descriptor(item) for item in raw.layers),
+            layers=tuple(to_descriptor(item) for item in raw.layers or ()),
             annotations=raw.annotations or {},
             subject=to_descriptor(raw.subject) if raw.subject else None,
             artifact_type=raw.artifact_type,

@@ -26,7 +26,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
 
 
 class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    manifests: list[Descriptor]
+    manifests: list[Descriptor] | None  # Go writes null where there are none
     schema_version: int = msgspec.field(default_factory=lambda: 2)
     media_type: str | None = None
     annotations: dict[str, str] | None = None
@@ -34,7 +34,7 @@ class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     config: Descriptor
-    layers: list[Descriptor]
+    layers: list[Descriptor] | None  # Go writes null where there are none
     schema_version: int = msgspec.field(default_factory=lambda: 2)
     media_type: str | None = None
     artifact_type: str | None = None
