@@ -1,0 +1,189 @@
+"""A user, mount and PID namespace of our own, and what runs in it.
+
+`run_inside(function)` forks; the child is PID 1 of the new namespaces and root in
+them, and runs the function. When either process dies, however it dies, the kernel
+ends everything inside and takes the mounts with it: nothing needs cleaning up.
+
+    caller ── unshare ── waits, passes signals on
+      └── child: PID 1, uid 0 inside, its own /proc
+"""
+
+import errno
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from amphora.core.errors import AmphoraError, NamespaceError
+from amphora.system import syscalls
+from amphora.system.process import find_tool, run
+from amphora.system.users import IdRange, root_ranges, user_name, user_ranges
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_inside(function: Callable[[], int]) -> int:
+    """Run `function` as root of new namespaces and return the status it ends with.
+
+    The calling process must be single-threaded; it is inside the user namespace
+    afterwards and should only exit. Raises NamespaceError or MissingToolError when
+    the system does not allow namespaces.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _unshare_with_maps()
+    alive, keep_alive = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(keep_alive)
+        _be_init(alive, function)
+    os.close(alive)
+    with _forwarding_signals(child):
+        _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _unshare_with_maps() -> None:
+    """Enter new namespaces; a child left outside them writes the ID maps."""
+    if os.geteuid() == 0:
+        maps = {kind: root_ranges(kind) for kind in ("uid", "gid")}
+        write = _write_map
+    else:
+        for tool in ("newuidmap", "newgidmap"):
+            find_tool(tool, "uidmap")
+        maps = {kind: user_ranges(kind) for kind in ("uid", "gid")}
+        write = _write_map_with_helper
+    with _outside(lambda pid: [write(kind, pid, maps[kind]) for kind in maps]) as mapped:
+        _unshare()
+        mapped()
+    os.setgroups([])
+
+
+def _unshare() -> None:
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
+    except OSError as error:
+        raise _denied(error) from error
+
+
+@contextmanager
+def _outside(action: Callable[[int], object]) -> Iterator[Callable[[], None]]:
+    """Fork a child that stays outside and acts on our PID once we ask it to.
+
+    Yields the function that asks and waits; it raises what the child reports.
+    """
+    go_read, go_write = os.pipe()
+    said_read, said_write = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(go_write)
+        os._exit(_act_when_asked(go_read, said_write, lambda: action(parent)))
+    os.close(go_read)
+    os.close(said_write)
+
+    def ask() -> None:
+        os.write(go_write, b"!")
+        with os.fdopen(os.dup(said_read), "rb") as said:
+            message = said.read().decode()
+        if message:
+            raise _map_refused(message)
+
+    try:
+        yield ask
+    finally:
+        os.close(go_write)
+        os.close(said_read)
+        os.waitpid(child, 0)
+
+
+def _act_when_asked(go: int, said: int, action: Callable[[], object]) -> int:
+    if not os.read(go, 1):
+        return 0
+    try:
+        action()
+    except (OSError, AmphoraError) as error:
+        os.write(said, str(error).encode())
+        return 1
+    return 0
+
+
+def _write_map(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
+    Path(f"/proc/{pid}/{kind}_map").write_text("\n".join(map(str, ranges)) + "\n")
+
+
+def _write_map_with_helper(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
+    numbers = " ".join(map(str, ranges)).split()
+    run([find_tool(f"new{kind}map", "uidmap"), str(pid), *numbers])
+
+
+def _be_init(alive: int, function: Callable[[], int]) -> None:
+    """The life of PID 1: never returns into the caller's code."""
+    status = 1
+    try:
+        syscalls.die_with_parent(signal.SIGKILL)
+        # The parent may have died before prctl: its end of the pipe tells.
+        if select.select([alive], [], [], 0)[0]:
+            os._exit(1)
+        _own_mounts()
+        status = function()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _own_mounts() -> None:
+    """See the host's mounts come and go, show it none of ours; a /proc of our own PIDs."""
+    syscalls.mount("none", Path("/"), None, syscalls.MS_REC | syscalls.MS_SLAVE)
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.mount("proc", Path("/proc"), "proc", flags)
+
+
+@contextmanager
+def _forwarding_signals(child: int) -> Iterator[None]:
+    """Pass on what asks us to stop, and wait for the child to do so in good order."""
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        os.kill(child, number)
+
+    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _denied(error: OSError) -> NamespaceError:
+    if error.errno in {errno.ENOSPC, errno.EUSERS}:
+        return NamespaceError(
+            "no more user namespaces can be made",
+            why="the limit user.max_user_namespaces is reached, or is 0",
+            next_command="sudo sysctl -w user.max_user_namespaces=16384",
+        )
+    if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists():
+        return NamespaceError(
+            f"user {user_name()} may not create a user namespace",
+            why="AppArmor restricts unprivileged user namespaces on this system",
+            next_command="sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+    return NamespaceError(
+        f"user {user_name()} may not create a user namespace",
+        why=f"{error.strerror}; inside a container its seccomp profile usually forbids it",
+        next_command="run it outside the container, or sudo sysctl -w user.max_user_namespaces=16384",
+    )
+
+
+def _map_refused(message: str) -> NamespaceError:
+    return NamespaceError(
+        "the user namespace could not be given its user and group IDs",
+        why=message,
+        next_command="compare /etc/subuid and /etc/subgid with `id`; "
+        "newuidmap and newgidmap must be set-uid root",
+    )

@@ -1,0 +1,130 @@
+"""Every program that Amphora starts is started here: no shell, a small environment, reaped.
+
+A program gets what it needs to find other programs, the proxy settings and a
+locale whose messages we can read; nothing else of our environment, so that no
+secret leaks into a build by accident.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from amphora.core.errors import MissingToolError, ToolFailedError
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR")
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: How much of a program's last words an error repeats.
+_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a program ended: its exit status (128 + N if signal N ended it) and output."""
+
+    status: int
+    output: bytes
+
+
+def find_tool(name: str, package: str) -> str:
+    """The path of an installed program; raises MissingToolError with the Debian package."""
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_DEFAULT_PATH}")
+    if path is None:
+        raise MissingToolError(
+            f"{name} is not installed",
+            why="it is not in any directory of PATH",
+            next_command=f"sudo apt-get install {package}",
+        )
+    return path
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that programs are started with."""
+    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    inherited.setdefault("PATH", _DEFAULT_PATH)
+    for name in _PROXIES:
+        for spelling in (name, name.upper()):
+            if spelling in os.environ:
+                inherited[spelling] = os.environ[spelling]
+    return {**inherited, "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def run(arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
+    """Run a short program to its end and return its output, standard error included.
+
+    Raises ToolFailedError with the last lines it printed.
+    """
+    finished = subprocess.run(
+        arguments,
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise tool_failed(arguments, _status(finished.returncode), finished.stdout)
+    return finished.stdout
+
+
+async def stream(
+    arguments: Sequence[str],
+    on_output: Callable[[bytes], None],
+    *,
+    extra_environment: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """Run a long program, handing on its output as it comes; returns its exit status.
+
+    When the awaiting task is cancelled the program is told to end (SIGTERM) and,
+    if it has not after five seconds, killed; it is always reaped.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(extra_environment),
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+    assert process.stdout is not None  # noqa: S101  asked for just above
+    try:
+        while chunk := await process.stdout.read(65536):
+            on_output(chunk)
+        return _status(await process.wait())
+    finally:
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), timeout=5)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _status(returncode: int) -> int:
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def tool_failed(arguments: Sequence[str], status: int, output: bytes) -> ToolFailedError:
+    """The error for a program that failed, with the end of what it said."""
+    lines = output.decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
+    return ToolFailedError(
+        f"{os.path.basename(arguments[0])} exited with status {status}",  # noqa: PTH119
+        why="; ".join(lines) or "it printed nothing",
+        next_command="run it by hand to see more: " + " ".join(arguments),
+    )
