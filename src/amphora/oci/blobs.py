@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -47,8 +48,8 @@ class BlobStore:
         except FileNotFoundError:
             raise _missing(digest) from None
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading, unbuffered by checks; raises NotFoundError."""
+    def open(self, digest: Digest) -> BufferedReader:
+        """Open a blob for reading, its content not verified; raises NotFoundError."""
         try:
             return self.path(digest).open("rb")
         except FileNotFoundError:

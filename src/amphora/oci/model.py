@@ -129,6 +129,16 @@ def from_descriptor(descriptor: Descriptor) -> wire.Descriptor:
     )
 
 
+def encode_descriptor(descriptor: Descriptor) -> str:
+    """One descriptor as canonical JSON, for a record that holds it."""
+    return msgspec.json.encode(from_descriptor(descriptor)).decode()
+
+
+def decode_descriptor(text: str) -> Descriptor:
+    """The inverse of `encode_descriptor`; raises ManifestError."""
+    return to_descriptor(wire.decode(text.encode(), wire.Descriptor, "descriptor"))
+
+
 def _sorted(annotations: Mapping[str, str]) -> dict[str, str] | None:
     return dict(sorted(annotations.items())) or None
 

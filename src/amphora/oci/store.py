@@ -1,0 +1,206 @@
+"""The content store: images and layers on disk, their names, and what builds remember.
+
+The directory is an OCI image layout (`oci-layout`, `index.json`, `blobs/`) beside a
+database (`index.db`). A process killed at any moment leaves a store that works; what it
+left lying about goes when the store is used next.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amphora.core.descriptor import CONFIG_TYPES, Descriptor
+from amphora.core.digest import Digest
+from amphora.core.errors import NotFoundError, StoreError
+from amphora.core.reference import Reference
+from amphora.oci import check, names, steps
+from amphora.oci.blobs import BlobStore
+from amphora.oci.config import ImageConfig
+from amphora.oci.database import Database
+from amphora.oci.garbage import Freed, delete_unreachable
+from amphora.oci.graph import read_document, walk
+from amphora.oci.names import NamedImage
+from amphora.oci.steps import CacheRecord
+from amphora.system.files import explain_full_disk, locked
+
+
+class Store:
+    """The store in directory `root`, which is made if it is missing.
+
+    One object may be shared by threads, and one directory by processes. Whoever reads or
+    writes more than one thing does so inside `using()`: content that has no name yet is safe
+    from garbage collection only there. Every method raises StoreError for a damaged database
+    and DiskFullError.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with explain_full_disk(root):
+            self.blobs = BlobStore(root)
+        self.database = Database(
+            root / "index.db", fill=lambda connection: names.restore(connection, root)
+        )
+        if not (root / names.INDEX_FILE).exists():
+            self._write_layout()
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """Keep garbage collection away; first clears away what killed processes left."""
+        with self._shared():
+            self.sweep()
+            yield
+
+    def tag(self, reference: Reference, descriptor: Descriptor) -> None:
+        """Let a name point at an image; raises NotFoundError if its content is not here."""
+        with self._shared():
+            self.blobs.size(descriptor.digest)
+            with self.database.writing() as connection:
+                names.put(connection, reference, descriptor)
+                names.write_layout(connection, self.root)
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        """What a name points at; by digest, also a variant of an image that has a name.
+
+        Raises NotFoundError.
+        """
+        with self._shared():
+            with self.database.reading() as connection:
+                found = names.get(connection, reference)
+                images = [] if found else names.listed(connection)
+            if found is None and reference.digest is not None:
+                found = self._find_in(reference, images)
+        if found is None:
+            raise _unknown_name(reference, images)
+        return found
+
+    def untag(self, reference: Reference) -> None:
+        """Forget a name; its content stays until garbage is collected. Raises NotFoundError."""
+        with self.database.writing() as connection:
+            if not names.remove(connection, reference):
+                raise _unknown_name(reference, names.listed(connection))
+            names.write_layout(connection, self.root)
+
+    def images(self) -> list[NamedImage]:
+        """Every name with what it points at and since when, sorted by name."""
+        with self.database.reading() as connection:
+            return names.listed(connection)
+
+    def cache_put(self, key: str, record: CacheRecord) -> None:
+        """Remember the result of a build step."""
+        with self._shared(), self.database.writing() as connection:
+            steps.put(connection, key, record)
+
+    def cache_get(self, key: str) -> CacheRecord | None:
+        """The result of a build step; None, and forgotten, if its layer is gone."""
+        with self.database.reading() as connection:
+            record = steps.get(connection, key)
+        if record is None or record.layer is None or self.blobs.has(record.layer.digest):
+            return record
+        with self.database.writing() as connection:
+            steps.forget(connection, key)
+        return None
+
+    def remember_diff_id(self, blob: Digest, diff_id: Digest) -> None:
+        """Note what a compressed layer is when uncompressed."""
+        with self.database.writing() as connection:
+            steps.put_diff_id(connection, blob, diff_id)
+
+    def diff_id_of(self, blob: Digest) -> Digest | None:
+        with self.database.reading() as connection:
+            return steps.get_diff_id(connection, blob)
+
+    def live_chain_ids(self) -> set[Digest]:
+        """The chain IDs of all images that have a name: the snapshots worth keeping.
+
+        Raises DigestMismatchError and ManifestError for a damaged image.
+        """
+        return {
+            chain_id
+            for image in self.images()
+            for descriptor in walk(self.blobs, image.descriptor, allow_absent=True)
+            if descriptor.media_type in CONFIG_TYPES
+            for chain_id in ImageConfig.decode(
+                read_document(self.blobs, descriptor.digest)
+            ).chain_ids
+        }
+
+    def collect_garbage(
+        self,
+        *,
+        cache: bool = False,
+        remove_snapshots: Callable[[set[Digest]], Freed] | None = None,
+    ) -> Freed:
+        """Delete what neither a name nor a step record leads to; with `cache`, records too.
+
+        `remove_snapshots` is given the chain IDs that live on and deletes the other snapshots.
+        Raises StoreError if anybody, this process included, is `using()` the store, and
+        DigestMismatchError or ManifestError, deleting nothing, if an image is damaged.
+        """
+        with self._exclusive():
+            live_chain_ids = self.live_chain_ids()
+            freed = delete_unreachable(self.blobs, self.database, drop_steps=cache)
+            if remove_snapshots is not None:
+                freed += remove_snapshots(live_chain_ids)
+            self._write_layout()
+        return freed
+
+    def sweep(self) -> int:
+        """Clear away what killed processes left, safe beside live ones; returns bytes freed."""
+        with self.database.reading() as connection:
+            current = names.layout_is_current(connection, self.root)
+        if not current or names.temporary_files(self.root):
+            self._write_layout()
+        return self.blobs.sweep()
+
+    def check(self) -> list[check.Problem]:
+        """Everything that is wrong with the store; an empty list if nothing is."""
+        with self._shared():
+            return check.problems(self.root, self.blobs, self.database)
+
+    def _find_in(self, reference: Reference, images: list[NamedImage]) -> Descriptor | None:
+        """The manifest or index with the digest of `reference` in its repository's images."""
+        for image in images:
+            if image.reference.repository == reference.repository:
+                for descriptor in walk(self.blobs, image.descriptor, allow_absent=True):
+                    if descriptor.digest == reference.digest and (
+                        descriptor.is_index or descriptor.is_manifest
+                    ):
+                        return descriptor
+        return None
+
+    def _write_layout(self) -> None:
+        with self.database.writing() as connection:
+            names.write_layout(connection, self.root)
+
+    @contextmanager
+    def _shared(self) -> Iterator[None]:
+        with locked(self.root / "lock", shared=True):
+            yield
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        try:
+            with locked(self.root / "lock", wait=False):
+                yield
+        except BlockingIOError as error:
+            raise StoreError(
+                f"the store {self.root} is in use by another amphora",
+                why="a build, pull, push or registry is working in it",
+                next_command="wait for the other command to finish and run it again",
+            ) from error
+
+
+def _unknown_name(reference: Reference, images: list[NamedImage]) -> NotFoundError:
+    others = [
+        image.reference.familiar
+        for image in images
+        if image.reference.repository == reference.repository
+    ]
+    return NotFoundError(
+        f"no image is called {reference.familiar} in the store",
+        why=f"of that repository it has {', '.join(others)}"
+        if others
+        else "it was never built or pulled here, or it was removed",
+        next_command=f"run `amphora pull {reference.familiar}`, or `amphora image ls` to see"
+        " what there is",
+    )
