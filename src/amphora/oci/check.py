@@ -14,7 +14,7 @@ from amphora.core.errors import DigestMismatchError, ManifestError, StoreError
 from amphora.oci import names, steps
 from amphora.oci.blobs import BlobStore
 from amphora.oci.database import Database
-from amphora.oci.graph import children
+from amphora.oci.graph import pulled_children
 
 
 class ProblemKind(StrEnum):
@@ -92,14 +92,11 @@ def _bad_image(
         if not blobs.has(descriptor.digest):
             continue
         try:
-            below = children(blobs, descriptor)
+            stack.extend(reversed(pulled_children(blobs, descriptor)))
         except ManifestError as error:
             yield Problem(ProblemKind.MALFORMED, str(descriptor.digest), f"{owner}: {error.why}")
         except DigestMismatchError:
             continue  # reported among the bad blobs
-        else:
-            pulled = [child for child in below if blobs.has(child.digest)]
-            stack.extend(reversed((pulled or below) if descriptor.is_index else below))
 
 
 def _bad_content(blobs: BlobStore, descriptor: Descriptor, owner: str) -> Iterator[Problem]:

@@ -48,13 +48,31 @@ def children(blobs: BlobStore, descriptor: Descriptor) -> tuple[Descriptor, ...]
     return ()
 
 
-def walk(blobs: BlobStore, root: Descriptor, *, allow_absent: bool = False) -> Iterator[Descriptor]:
+def pulled_children(blobs: BlobStore, descriptor: Descriptor) -> tuple[Descriptor, ...]:
+    """The children that a whole image must have: of an index, the platforms that were pulled.
+
+    Raises what `children` raises.
+    """
+    below = children(blobs, descriptor)
+    if not descriptor.is_index:
+        return below
+    return tuple(child for child in below if blobs.has(child.digest)) or below
+
+
+def walk(
+    blobs: BlobStore,
+    root: Descriptor,
+    *,
+    partial: bool = False,
+    allow_absent: bool = False,
+) -> Iterator[Descriptor]:
     """Yield everything reachable from `root` once, each after all that it points at.
 
     That is the order in which a registry accepts it. Content that is not in the store raises
-    NotFoundError, or is left out with `allow_absent` (an image of which some platforms were
-    pulled). Raises what `children` raises.
+    NotFoundError. With `partial`, platforms that were not pulled are left out instead, and
+    with `allow_absent` whatever is not there. Raises what `children` raises.
     """
+    below = pulled_children if partial else children
     seen = set[tuple[str, Digest]]()
     stack = [(root, False)]
     while stack:
@@ -69,7 +87,7 @@ def walk(blobs: BlobStore, root: Descriptor, *, allow_absent: bool = False) -> I
         seen.add(identity)
         blobs.size(descriptor.digest)
         stack.append((descriptor, True))
-        stack.extend((child, False) for child in reversed(children(blobs, descriptor)))
+        stack.extend((child, False) for child in reversed(below(blobs, descriptor)))
 
 
 def variants(blobs: BlobStore, root: Descriptor) -> dict[Platform, Descriptor]:

@@ -1,0 +1,161 @@
+"""Images in one file: an OCI image layout as a tar, what skopeo calls `oci-archive`.
+
+Equal images give equal bytes: entries are sorted, and carry no time and no owner.
+https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
+"""
+
+import fcntl
+import io
+import os
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
+from amphora.core.errors import InvalidValueError
+from amphora.core.reference import Reference
+from amphora.oci import names
+from amphora.oci.blobs import BlobStore
+from amphora.oci.graph import MAX_DOCUMENT_SIZE, walk
+from amphora.oci.members import Member, malformed, members
+from amphora.oci.model import Index
+from amphora.oci.store import Store
+from amphora.system.files import explain_full_disk, sync_directory
+
+_BLOB = re.compile(r"blobs/(?P<algorithm>[a-z0-9]+)/(?P<hex>[a-f0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An image that came out of an archive, and the full name it had there, if any."""
+
+    reference: Reference | None
+    descriptor: Descriptor
+
+
+def export_archive(
+    blobs: BlobStore, images: Sequence[tuple[Reference, Descriptor]], output: BinaryIO
+) -> None:
+    """Write images and their names to `output` as a tar, each blob once.
+
+    Platforms of an index that were not pulled are left out; other absent content raises
+    NotFoundError before anything is written.
+    """
+    content = {
+        blobs.path(item.digest)
+        for _, root in images
+        for item in walk(blobs, root, partial=True)
+    }
+    index = names.index_of(sorted(images, key=lambda image: str(image[0])))
+    with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        _add(archive, names.LAYOUT_FILE, names.LAYOUT)
+        _add(archive, names.INDEX_FILE, index.encode())
+        for path in sorted(content):
+            member = tarfile.TarInfo(str(path.relative_to(blobs.root)))
+            with path.open("rb") as file:
+                member.size = os.fstat(file.fileno()).st_size
+                archive.addfile(member, file)
+
+
+def save_archive(
+    blobs: BlobStore, images: Sequence[tuple[Reference, Descriptor]], path: Path
+) -> None:
+    """`export_archive` to a file, which is whole or not there.
+
+    Raises DiskFullError and NotFoundError.
+    """
+    with _replacing(path) as output:
+        export_archive(blobs, images, output)
+
+
+def import_archive(store: Store, archive: BinaryIO) -> tuple[Imported, ...]:
+    """Take the images out of an archive; those with a full name there get it in the store.
+
+    Reads `archive` once, front to back, and trusts nothing in it: only blobs that are what
+    their name says and images that are whole are accepted. Raises ManifestError,
+    DigestMismatchError, NotFoundError (content is missing) and DiskFullError.
+    """
+    with store.using():
+        index = _store_members(store.blobs, archive)
+        imported = tuple(
+            Imported(names.name_of(entry), names.without_name(entry)) for entry in index.manifests
+        )
+        for image in imported:
+            for _ in walk(store.blobs, image.descriptor, partial=True):
+                pass
+        for image in imported:
+            if image.reference is not None:
+                store.tag(image.reference, image.descriptor)
+    return imported
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` in the end, or vanishes.
+
+    Its name is always the same, so that what a killed process left is used up by the next.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with explain_full_disk(path.parent), _open_locked(partial) as file:
+        try:
+            file.truncate(0)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            partial.rename(path)
+            sync_directory(path.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """Open for appending, alone: waits for whoever writes this file now."""
+    while True:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # it was given its final name while we waited
+
+
+def _store_members(blobs: BlobStore, archive: BinaryIO) -> Index:
+    """Store every blob of the archive, and return its `index.json`."""
+    index: Index | None = None
+    for member in members(archive):
+        blob = _BLOB.fullmatch(member.name)
+        if blob is not None:
+            _store_blob(blobs, _digest(blob["algorithm"], blob["hex"]), member)
+        elif member.name == names.INDEX_FILE:
+            index = Index.decode(member.read(MAX_DOCUMENT_SIZE))
+    if index is None:
+        raise malformed(f"it has no {names.INDEX_FILE}, so it is not an OCI image layout")
+    return index
+
+
+def _digest(algorithm: str, hex_digits: str) -> Digest:
+    try:
+        return Digest.parse(f"{algorithm}:{hex_digits}")
+    except InvalidValueError as error:
+        raise malformed(str(error)) from error
+
+
+def _store_blob(blobs: BlobStore, digest: Digest, member: Member) -> None:
+    if blobs.has(digest):
+        return
+    with blobs.writer(digest.algorithm) as writer:
+        for chunk in member.content:
+            writer.write(chunk)
+        writer.commit(expected=digest)
