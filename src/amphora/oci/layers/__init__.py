@@ -1,0 +1,1 @@
+"""Filesystem layers: trees become compressed tars, and hostile tars become trees, safely."""
