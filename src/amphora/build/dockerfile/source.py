@@ -1,0 +1,104 @@
+"""Where an instruction stands in its file, and errors that point at the word that is wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amphora.core.errors import DockerfileError, InvalidValueError
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One physical line of an instruction: where its text begins in the joined text.
+
+    `column` is how far into the line that text begins; `line` counts from 1.
+    """
+
+    offset: int
+    line: int
+    column: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that works but should not be written so; `rule` is BuildKit's name for it.
+
+    https://docs.docker.com/reference/build-checks/
+    """
+
+    rule: str
+    message: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The lines of one instruction.
+
+    `text` is the instruction with its continuation lines joined; `start` and `end` are
+    its first and last line, heredocs included.
+    """
+
+    filename: str
+    start: int
+    end: int
+    text: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def code(self) -> str:
+        """The instruction on one line, as logs and histories show it."""
+        return self.text.strip()
+
+    def span(self, word: str, after: int = 0) -> tuple[int, int] | None:
+        """Where in `text` a word stands, or None if it does not."""
+        found = self.text.find(word, after) if word else -1
+        return None if found < 0 else (found, found + len(word))
+
+    def excerpt(self, span: tuple[int, int] | None = None) -> str:
+        """`FILE:LINE`, the line, and carets below the characters of `span` (of `text`).
+
+        Without a span the carets go below the first word.
+        """
+        start, end = span or self._first_word()
+        piece = next(piece for piece in reversed(self.pieces) if piece.offset <= max(start, 0))
+        column = piece.column + start - piece.offset
+        content = piece.content.rstrip()
+        column = min(column, len(content))
+        width = max(1, min(end - start, len(content) - column))
+        return excerpt(self.filename, piece.line, content, column, width)
+
+    def error(
+        self, what: str, *, why: str, fix: str, span: tuple[int, int] | None = None
+    ) -> DockerfileError:
+        """The error to raise for a mistake at `span`."""
+        return DockerfileError(what, why=why, next_command=fix, excerpt=self.excerpt(span))
+
+    def error_at(self, word: str, what: str, *, why: str, fix: str) -> DockerfileError:
+        """The error to raise for a mistake in `word`, wherever it stands behind the keyword."""
+        _, keyword_end = self._first_word()
+        return self.error(what, why=why, fix=fix, span=self.span(word, keyword_end))
+
+    @contextmanager
+    def explain(self, what: str, span: tuple[int, int] | None = None) -> Iterator[None]:
+        """Turn a ValueError or InvalidValueError into a DockerfileError at `span`."""
+        try:
+            yield
+        except InvalidValueError as error:
+            why = f"{error.what}: {error.why}"
+            raise self.error(what, why=why, fix=error.next_command, span=span) from error
+        except ValueError as error:
+            fix = "correct the part that is marked"
+            raise self.error(what, why=str(error), fix=fix, span=span) from error
+
+    def _first_word(self) -> tuple[int, int]:
+        words = self.text.split(maxsplit=1)
+        return self.span(words[0] if words else "") or (0, 1)
+
+
+def excerpt(filename: str, line: int, content: str, column: int = 0, width: int = 1) -> str:
+    """Three lines for a terminal: place, content, carets; tabs keep their place."""
+    number = f"{line:4}"
+    padding = "".join("\t" if character == "\t" else " " for character in content[:column])
+    return f"{filename}:{line}\n{number} | {content}\n{' ' * len(number)} | {padding}{'^' * width}"
