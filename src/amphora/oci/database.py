@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from amphora.core.errors import AmphoraError, DiskFullError, StoreError
+from amphora.system.files import locked
 
 #: How long a transaction waits for others before it gives up.
 BUSY_SECONDS = 60.0
@@ -83,21 +84,23 @@ class Database:
 
     def _create(self, connection: sqlite3.Connection) -> None:
         """Make the schema in an empty file, unless another process was faster."""
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        version = _version(connection)
+        # SQLite does not wait for others when the journal mode changes, so they wait here.
+        with locked(self.path.with_suffix(".lock")):
+            version = _version(connection)
+            if version == 0:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                self._fill(connection)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                connection.execute("COMMIT")
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the store {self.path.parent} was made by a newer amphora",
                 why=f"its schema is {version}, and this program knows {SCHEMA_VERSION}",
                 next_command="upgrade amphora, or use another directory with --store",
             )
-        if version == 0:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            self._fill(connection)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
 
     def _explain(self, error: sqlite3.Error) -> AmphoraError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)

@@ -46,7 +46,7 @@ def members(archive: BinaryIO) -> Iterator[Member]:
         content = _content(archive, size)
         if header.type == tarfile.XHDTYPE:
             extended_size = _extended_size(Member("extended header", size, content))
-        elif header.isreg() and not header.issparse():
+        elif header.type in {tarfile.REGTYPE, tarfile.AREGTYPE}:
             yield Member(header.name.removeprefix("./"), size, content)
         for _ in content:
             pass
