@@ -1,1 +1,1 @@
-"""."""
+"""From a Dockerfile to one index: front end, plan, solver, steps, outputs."""

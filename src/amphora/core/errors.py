@@ -35,16 +35,20 @@ class AmphoraError(Exception):
     """Base of all errors that a user is meant to read.
 
     `what` happened (one sentence), `why` it did, and `next_command`: what to
-    type or do now.
+    type or do now. `excerpt`, where a file is to blame: its name, the line, and a
+    caret below the word that is wrong.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, what: str, *, why: str, next_command: str) -> None:
+    def __init__(
+        self, what: str, *, why: str, next_command: str, excerpt: str | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.why = why
         self.next_command = next_command
+        self.excerpt = excerpt
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}"
@@ -55,15 +59,7 @@ class InvalidValueError(AmphoraError):
 
 
 class DockerfileError(AmphoraError):
-    """`excerpt` is the offending line with a caret under the word that is wrong."""
-
     exit_code = 11
-
-    def __init__(
-        self, what: str, *, why: str, next_command: str, excerpt: str | None = None
-    ) -> None:
-        super().__init__(what, why=why, next_command=next_command)
-        self.excerpt = excerpt
 
 
 class StepFailedError(AmphoraError):

@@ -7,6 +7,7 @@ exit with status 42. A machine that returns 42 has executed that CPU's code.
 import os
 import struct
 import subprocess
+from typing import Literal
 
 from amphora.core.platform import Platform
 from amphora.emulation.formats import FORMATS, format_of
@@ -84,5 +85,5 @@ def _segment(order: str, *, wide: bool, size: int) -> bytes:
     return struct.pack(f"{order}8I", *fields)
 
 
-def _byte_order(architecture: str) -> str:
+def _byte_order(architecture: str) -> Literal["little", "big"]:
     return "little" if FORMATS[architecture].magic[5] == 1 else "big"

@@ -176,7 +176,7 @@ def _denied(error: OSError) -> NamespaceError:
     return NamespaceError(
         f"user {user_name()} may not create a user namespace",
         why=f"{error.strerror}; inside a container its seccomp profile usually forbids it",
-        next_command="run it outside the container, or sudo sysctl -w user.max_user_namespaces=16384",
+        next_command="leave the container, or sudo sysctl -w user.max_user_namespaces=16384",
     )
 
 

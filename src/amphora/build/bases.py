@@ -1,0 +1,65 @@
+"""Base images: found in the store, or pulled into it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from amphora.build.state import ImageState
+from amphora.core.errors import NotFoundError
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.graph import image_for
+from amphora.oci.store import Store
+from amphora.registry.client import Registry
+
+
+class Bases:
+    """The images that a build starts from; each is looked up, and pulled, once."""
+
+    def __init__(
+        self,
+        store: Store,
+        platforms: Sequence[Platform],
+        *,
+        always_pull: bool,
+        insecure: Sequence[str],
+    ) -> None:
+        """`platforms` are those to pull when an image has to be pulled."""
+        self._store = store
+        self._platforms = platforms
+        self._always_pull = always_pull
+        self._insecure = insecure
+        self._locks: dict[Reference, asyncio.Lock] = {}
+        self._pulled: set[Reference] = set()
+
+    async def resolve(self, name: str, platform: Platform) -> tuple[ImageState, Sequence[str]]:
+        """The state that `FROM name` starts with on a platform, and its ONBUILD triggers.
+
+        Raises InvalidValueError for a name that does not parse, NotFoundError for an
+        image or platform that is nowhere, and what pulling raises.
+        """
+        reference = Reference.parse(name)
+        async with self._locks.setdefault(reference, asyncio.Lock()):
+            if self._always_pull:
+                await self._pull(reference)
+            try:
+                return self._from_store(reference, platform)
+            except NotFoundError:
+                await self._pull(reference)
+        return self._from_store(reference, platform)
+
+    def _from_store(
+        self, reference: Reference, platform: Platform
+    ) -> tuple[ImageState, Sequence[str]]:
+        root = self._store.resolve(reference)
+        _, manifest, config = image_for(self._store.blobs, root, platform)
+        return ImageState.of_image(manifest, config), config.config.on_build or ()
+
+    async def _pull(self, reference: Reference) -> None:
+        if reference in self._pulled:
+            return
+        async with Registry(reference.domain, insecure_registries=self._insecure) as registry:
+            descriptor = await registry.pull(
+                reference, self._store.blobs, platforms=self._platforms
+            )
+        self._store.tag(reference, descriptor)
+        self._pulled.add(reference)

@@ -1,0 +1,192 @@
+"""Putting files into a root file system, as COPY does."""
+
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.build.filetree import Entry, Source
+from amphora.core.errors import ContextError
+from amphora.runtime.spec import User
+from amphora.system.files import explain_full_disk
+from amphora.system.roots import resolve_in_root
+
+_NEW_DIRECTORY_MODE = 0o755
+_OVERLAY_ATTRIBUTES = ("user.overlay.", "trusted.overlay.")
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRules:
+    """How files change on their way.
+
+    `owner` None keeps the source's; `mode` None keeps the source's; `mtime` (seconds)
+    None keeps the source's.
+    """
+
+    owner: User | None = None
+    mode: int | None = None
+    mtime: int | None = None
+
+
+def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules: CopyRules) -> None:
+    """Copy into the root: a directory's contents, a file under its name or the one given.
+
+    `destination` is absolute, inside the root; a trailing slash, or more than one
+    source, makes it a directory. Directories on the way that existed keep their
+    times, so that the layer depends on nothing but what it holds. Raises
+    ContextError where a directory would have to replace a file or the reverse.
+    """
+    target = resolve_in_root(root, destination)
+    into_directory = destination.endswith(("/", "/.")) or len(sources) > 1 or target.is_dir()
+    with explain_full_disk(root):
+        for source in sources:
+            if source.is_directory:
+                place = target
+            else:
+                place = target / source.name if into_directory else target
+            _Copier(root, rules).copy(source, place)
+
+
+def make_directory(root: Path, path: Path, owner: User, mtime_ns: int | None) -> None:
+    """Create a directory and what is missing above it; existing parents keep their times.
+
+    Raises ContextError if something else is in the way.
+    """
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = path.parent
+    if not path.is_dir():
+        raise _not_a_directory(root, path)
+    for directory in reversed(missing):
+        with _KeptTimes(directory.parent):
+            directory.mkdir()
+        directory.chmod(_NEW_DIRECTORY_MODE)
+        _own(directory, owner)
+        if mtime_ns is not None:
+            os.utime(directory, ns=(mtime_ns, mtime_ns))
+
+
+class _Copier:
+    """Copies one source; files that share an inode in the source share one in the copy."""
+
+    def __init__(self, root: Path, rules: CopyRules) -> None:
+        self._root = root
+        self._rules = rules
+        self._linked: dict[tuple[int, int], Path] = {}
+
+    def copy(self, source: Source, place: Path) -> None:
+        top = source.entries[0]
+        directory = place if source.is_directory else place.parent
+        make_directory(self._root, directory, self._rules.owner or User(), self._mtime_ns(top))
+        directories: list[tuple[Entry, Path]] = []
+        for entry in source.entries[source.is_directory :]:
+            target = place / entry.path if entry.path else place
+            if not entry.is_directory:
+                self._copy_leaf(entry, target)
+            elif self._copy_directory(target):
+                directories.append((entry, target))
+        # Last, since copying into a directory changes its time.
+        for entry, target in reversed(directories):
+            self._finish(entry, target)
+
+    def _copy_directory(self, target: Path) -> bool:
+        """True if it was made; one that was there keeps its owner, mode and times."""
+        if target.is_dir() and not target.is_symlink():
+            return False
+        if os.path.lexists(target):
+            raise _not_a_directory(self._root, target)
+        with _KeptTimes(target.parent):
+            target.mkdir()
+        return True
+
+    def _copy_leaf(self, entry: Entry, target: Path) -> None:
+        if target.is_dir() and not target.is_symlink():
+            raise _is_a_directory(self._root, target)
+        with _KeptTimes(target.parent):
+            target.unlink(missing_ok=True)
+            inode = (entry.status.st_dev, entry.status.st_ino)
+            if inode in self._linked:
+                target.hardlink_to(self._linked[inode])
+                return
+            _make(entry, target)
+        self._finish(entry, target)
+        if entry.status.st_nlink > 1:
+            self._linked[inode] = target
+
+    def _finish(self, entry: Entry, target: Path) -> None:
+        """Owner before mode: changing the owner clears set-uid bits."""
+        status = entry.status
+        _own(target, self._rules.owner or User(status.st_uid, status.st_gid))
+        if not entry.is_link:
+            mode = stat.S_IMODE(status.st_mode) if self._rules.mode is None else self._rules.mode
+            target.chmod(mode)
+            _copy_attributes(entry.real, target)
+        times = (self._mtime_ns(entry), self._mtime_ns(entry))
+        os.utime(target, ns=times, follow_symlinks=False)
+
+    def _mtime_ns(self, entry: Entry) -> int:
+        """Directories made on the way take the time of what goes into them: never "now"."""
+        if self._rules.mtime is not None:
+            return self._rules.mtime * 10**9
+        return entry.status.st_mtime_ns
+
+
+class _KeptTimes:
+    """A directory whose times stay what they were, whatever is made in it meanwhile."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> None:
+        status = self._directory.stat()
+        self._times = (status.st_atime_ns, status.st_mtime_ns)
+
+    def __exit__(self, *_: object) -> None:
+        os.utime(self._directory, ns=self._times)
+
+
+def _make(entry: Entry, target: Path) -> None:
+    if entry.is_link:
+        target.symlink_to(entry.real.readlink())
+    elif entry.is_file:
+        shutil.copyfile(entry.real, target)
+    elif stat.S_ISFIFO(entry.status.st_mode):
+        os.mkfifo(target)
+    else:
+        raise ContextError(
+            f"cannot copy {entry.path or entry.real.name}",
+            why="it is a socket or a device, which no layer can hold for everybody",
+            next_command="leave it out with .dockerignore",
+        )
+
+
+def _own(path: Path, owner: User) -> None:
+    os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def _copy_attributes(source: Path, target: Path) -> None:
+    """Extended attributes, such as file capabilities, where the file system takes them."""
+    for name in os.listxattr(source):
+        if not name.startswith(_OVERLAY_ATTRIBUTES):
+            with suppress(OSError):
+                os.setxattr(target, name, os.getxattr(source, name))
+
+
+def _not_a_directory(root: Path, path: Path) -> ContextError:
+    return ContextError(
+        f"cannot make the directory /{path.relative_to(root)}",
+        why="the image has something else of that name",
+        next_command="choose another destination, or RUN rm it first",
+    )
+
+
+def _is_a_directory(root: Path, path: Path) -> ContextError:
+    return ContextError(
+        f"cannot copy a file to /{path.relative_to(root)}",
+        why="the image has a directory of that name",
+        next_command="end the destination with a slash to copy into it",
+    )

@@ -1,0 +1,37 @@
+"""What a build tells while it goes on; whoever listens decides how to show it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amphora.core.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """`identity` names the step in the events that follow; `title` is its instruction."""
+
+    identity: int
+    platform: Platform
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """Some bytes that a step's program printed."""
+
+    identity: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """`ran` as in StepReport; `detail` names the emulator or what it was cached from."""
+
+    identity: int
+    ran: str
+    seconds: float
+    failed: bool = False
+
+
+Event = StepStarted | StepOutput | StepFinished
+Listener = Callable[[Event], None]

@@ -1,0 +1,137 @@
+"""Performing a step: a mounted root before, a layer after; or the cache's word for it."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from amphora.build.steps import Step
+from amphora.oci.config import chain_id
+from amphora.oci.layers.diff import write_diff
+from amphora.oci.layers.writer import LayerWriter
+from amphora.oci.snapshots import Layer, Snapshots
+from amphora.oci.steps import CacheRecord
+from amphora.oci.store import Store
+
+#: Part of every key: raised when the same facts come to mean another result.
+_KEY_VERSION = 1
+
+#: What a container mounts over, shown below the image's own files so that it never
+#: has to be made in them, and never ends up in a layer.
+_STUB_DIRECTORIES = ("proc", "sys", "dev", "etc")
+_STUB_FILES = ("etc/resolv.conf", "etc/hosts")
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A step's result, `layer` None if it changed nothing; `cached` if it was not performed."""
+
+    layer: Layer | None
+    created: str
+    ran: str
+    seconds: float
+    cached: bool
+
+
+class Executor:
+    """Performs steps for one build, at most `jobs` at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        snapshots: Snapshots,
+        work: Path,
+        *,
+        jobs: int,
+        use_cache: bool,
+        source_date_epoch: int | None,
+    ) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._slots = asyncio.Semaphore(jobs)
+        self._use_cache = use_cache
+        self._epoch = source_date_epoch
+        self._stubs = _make_stubs(work / "stubs")
+
+    def key(self, parent: Sequence[Layer], step: Step) -> str:
+        """The name under which the step's result is remembered."""
+        chain = chain_id([layer.diff_id for layer in parent])
+        facts = {
+            "version": _KEY_VERSION,
+            "parent": str(chain),
+            "epoch": self._epoch,
+            "step": step.facts(),
+        }
+        canonical = msgspec.json.encode(facts, order="sorted")
+        return hashlib.sha256(canonical).hexdigest()
+
+    def recall(self, key: str) -> Performed | None:
+        """What the cache knows under a key."""
+        record = self._store.cache_get(key) if self._use_cache else None
+        if record is None:
+            return None
+        layer = None
+        if record.layer is not None and record.diff_id is not None:
+            layer = Layer(record.layer, record.diff_id)
+        return Performed(layer, record.created, "cached", record.seconds, cached=True)
+
+    async def perform(
+        self, key: str, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
+    ) -> Performed:
+        """Do it, store the layer and remember it under the key. Raises what the step raises."""
+        async with self._slots:
+            started = time.monotonic()
+            await asyncio.to_thread(self._snapshots.unpack, parent)
+            layer, ran = await self._in_mounted_root(parent, step, on_output)
+            seconds = time.monotonic() - started
+            done = Performed(layer, self._now(), ran, seconds, cached=False)
+            record = CacheRecord(
+                layer=layer.blob if layer else None,
+                diff_id=layer.diff_id if layer else None,
+                created=done.created,
+                ran=ran,
+                seconds=seconds,
+            )
+            await asyncio.to_thread(self._store.cache_put, key, record)
+            return done
+
+    async def _in_mounted_root(
+        self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
+    ) -> tuple[Layer | None, str]:
+        diff_ids = [layer.diff_id for layer in parent]
+        bottom = self._stubs if step.needs_stubs else None
+        with self._snapshots.mounted(diff_ids, bottom=bottom) as overlay:
+            ran = await step.perform(overlay.root, on_output)
+            if not any(overlay.upper.iterdir()):
+                return None, ran
+            layer = await asyncio.to_thread(self._write_layer, overlay.upper)
+            overlay.keep([*diff_ids, layer.diff_id])
+            return layer, ran
+
+    def _write_layer(self, upper: Path) -> Layer:
+        with LayerWriter(self._store.blobs) as writer:
+            write_diff(upper, writer, clamp_mtime=self._epoch)
+            blob = writer.commit()
+        return Layer(blob.descriptor, blob.diff_id)
+
+    def _now(self) -> str:
+        """RFC 3339: the time that the history shows for a step."""
+        return timestamp(time.time() if self._epoch is None else self._epoch)
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339, UTC, to the second."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _make_stubs(stubs: Path) -> Path:
+    for name in _STUB_DIRECTORIES:
+        (stubs / name).mkdir(parents=True)
+    for name in _STUB_FILES:
+        (stubs / name).touch()
+    return stubs

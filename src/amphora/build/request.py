@@ -1,0 +1,63 @@
+"""What a build is asked for, and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amphora.core.descriptor import Descriptor
+from amphora.core.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """The arguments of `amphora build` that decide what is built.
+
+    `source_date_epoch` is in seconds since 1970, UTC; with it, nothing in the image
+    is younger, and what comes from the context has exactly that time.
+    """
+
+    context: Path
+    dockerfile: Path
+    platforms: Sequence[Platform]
+    target: str | None = None
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    use_cache: bool = True
+    pull: bool = False
+    source_date_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One step of the Dockerfile on one platform: where it ran and how long it took.
+
+    `ran` is "native", "emulated", "cached" or "worker" (no program of the image ran).
+    """
+
+    platform: Platform
+    title: str
+    ran: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """The image of one platform; `size` is in bytes, compressed, config and layers together."""
+
+    platform: Platform
+    manifest: Descriptor
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """`image` is an index, or the manifest itself when one platform was asked for."""
+
+    image: Descriptor
+    variants: Sequence[Variant]
+    steps: Sequence[StepReport]
+
+    @property
+    def executed(self) -> int:
+        """How many steps were not taken from the cache."""
+        return sum(step.ran != "cached" for step in self.steps)

@@ -1,0 +1,202 @@
+"""One graph for all platforms: stages as tasks that wait for each other, steps taken once."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from amphora.build.bases import Bases
+from amphora.build.dockerfile import instructions as ast
+from amphora.build.dockerfile.evaluate import StageScope, expand_from, global_scope
+from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
+from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted
+from amphora.build.executor import Executor, Performed
+from amphora.build.filetree import FileTree
+from amphora.build.request import BuildRequest, StepReport
+from amphora.build.stage import StageBuild
+from amphora.build.state import ImageState
+from amphora.build.steps import Step
+from amphora.build.transfer import context_step, stage_step
+from amphora.core.errors import AmphoraError
+from amphora.core.platform import Platform
+from amphora.emulation.support import Emulation, Execution
+from amphora.oci.config import chain_id
+from amphora.oci.snapshots import Snapshots
+from amphora.runtime.container import Runtime
+
+_Built = tuple[ImageState, StageScope]
+
+
+class Solver:
+    """Builds the stages that a target needs, each once for a platform, all side by side."""
+
+    def __init__(
+        self,
+        request: BuildRequest,
+        dockerfile: Dockerfile,
+        context: FileTree,
+        *,
+        bases: Bases,
+        executor: Executor,
+        snapshots: Snapshots,
+        emulation: Emulation,
+        runtime: Runtime,
+        work: Path,
+        listener: Listener,
+    ) -> None:
+        self.runtime = runtime
+        self.source_date_epoch = request.source_date_epoch
+        self.reports: list[StepReport] = []
+        self._dockerfile = dockerfile
+        self._context = context
+        self._bases = bases
+        self._executor = executor
+        self._snapshots = snapshots
+        self._emulation = emulation
+        self._work = work
+        self._listener = listener
+        self._target_stage = dockerfile.target_stage(request.target or "")
+        self._platforms = request.platforms
+        build_args = {
+            name: value for name, value in request.build_args.items() if value is not None
+        }
+        self._scopes = {
+            platform: global_scope(
+                dockerfile,
+                build_args,
+                platform,
+                Platform.host(),
+                target_stage=request.target or "",
+            )
+            for platform in request.platforms
+        }
+        self.passing_environment: Mapping[str, str] = next(
+            iter(self._scopes.values())
+        ).proxy_environment
+        self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
+        self._steps: dict[str, asyncio.Task[Performed]] = {}
+        self._identities = itertools.count(1)
+
+    async def solve(self) -> list[ImageState]:
+        """The target stage on every platform, in the order asked for.
+
+        The first error ends everything that is under way, and is raised.
+        """
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                tasks = [self._stage(self._target_stage, item) for item in self._platforms]
+        except BaseExceptionGroup as group:
+            raise _first_error(group) from None
+        return [task.result()[0] for task in tasks]
+
+    def execution(self, platform: Platform) -> Execution:
+        return self._emulation.prepare([platform])[platform]
+
+    async def copy_step(
+        self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
+    ) -> Step:
+        if not isinstance(instruction, ast.Copy) or not instruction.from_:
+            return await asyncio.to_thread(
+                context_step,
+                instruction,
+                self._context,
+                directory,
+                self._work,
+                self.source_date_epoch,
+            )
+        source = self._dockerfile.source_stage(instruction.from_, stage)
+        if source is None:
+            state, _ = await self._bases.resolve(instruction.from_, target)
+        else:
+            state, _ = await self._stage(source, target)
+        return stage_step(instruction, self._showing(state), chain_id(state.diff_ids), directory)
+
+    async def take(self, state: ImageState, step: Step, title: str, created_by: str) -> ImageState:
+        """The state after a step; two platforms that need the very same one share it."""
+        key = self._executor.key(state.layers, step)
+        task = self._steps.get(key)
+        if task is None:
+            task = self._group.create_task(self._perform(key, state, step, title))
+            self._steps[key] = task
+        done = await task
+        return state.with_layer(done.layer, done.created, created_by)
+
+    def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
+        identity = (stage.index, target)
+        if identity not in self._stages:
+            self._stages[identity] = self._group.create_task(self._build_stage(stage, target))
+        return self._stages[identity]
+
+    async def _build_stage(self, stage: Stage, target: Platform) -> _Built:
+        scope = self._scopes[target]
+        base = expand_from(stage, scope)
+        platform = Platform.parse(base.platform) if base.platform else target
+        parent = self._dockerfile.base_stage(base.image, stage)
+        triggers: Sequence[str] = ()
+        if parent is not None:
+            state, parent_scope = await self._stage(parent, target)
+            variables = parent_scope.child()
+            triggers = state.config.on_build or ()
+        elif base.image == SCRATCH:
+            state = ImageState.scratch(platform)
+            variables = StageScope(scope, state.environment)
+        else:
+            state, triggers = await self._from_image(base, platform)
+            variables = StageScope(scope, state.environment)
+        state = state.without_triggers()
+        instructions = tuple(
+            parse_trigger(text, base.image, escape=self._dockerfile.escape) for text in triggers
+        )
+        return await StageBuild(stage, target, variables, self).run(state, instructions)
+
+    async def _from_image(
+        self, base: ast.From, platform: Platform
+    ) -> tuple[ImageState, Sequence[str]]:
+        try:
+            return await self._bases.resolve(base.image, platform)
+        except AmphoraError as error:
+            error.excerpt = error.excerpt or base.source.excerpt(base.source.span(base.image))
+            raise
+
+    async def _perform(self, key: str, state: ImageState, step: Step, title: str) -> Performed:
+        identity = next(self._identities)
+        self._listener(StepStarted(identity, state.platform, title))
+        started = time.monotonic()
+        try:
+            done = self._executor.recall(key)
+            if done is None:
+                done = await self._executor.perform(
+                    key,
+                    state.layers,
+                    step,
+                    lambda content: self._listener(StepOutput(identity, content)),
+                )
+        except BaseException:
+            seconds = time.monotonic() - started
+            self._listener(StepFinished(identity, "failed", seconds, failed=True))
+            raise
+        seconds = 0.0 if done.cached else done.seconds
+        self._listener(StepFinished(identity, done.ran, seconds))
+        self.reports.append(StepReport(state.platform, title, done.ran, seconds))
+        return done
+
+    def _showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
+        """A way to look at the files of a state, mounted while somebody looks."""
+
+        @contextmanager
+        def shown() -> Iterator[Path]:
+            self._snapshots.unpack(state.layers)
+            with self._snapshots.mounted(state.diff_ids) as overlay:
+                yield overlay.root
+
+        return shown
+
+
+def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the rest of the group was ended because of it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,140 @@
+"""One stage of a Dockerfile on one platform: its instructions, one after the other."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from amphora.build.dockerfile import instructions as ast
+from amphora.build.dockerfile.evaluate import PROXY_ARGS, StageScope
+from amphora.build.dockerfile.parser import Stage
+from amphora.build.metadata import change_config, command_line, join
+from amphora.build.state import ImageState
+from amphora.build.steps import RunStep, Step, WorkdirStep
+from amphora.core.errors import AmphoraError
+from amphora.core.platform import Platform
+from amphora.emulation.support import Execution
+from amphora.runtime.container import Runtime
+
+
+class Surroundings(Protocol):
+    """What a stage needs of the build around it."""
+
+    runtime: Runtime
+    source_date_epoch: int | None
+    passing_environment: Mapping[str, str]
+
+    def execution(self, platform: Platform) -> Execution:
+        """How programs of a platform run; raises UnsupportedPlatformError."""
+        ...
+
+    async def copy_step(
+        self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
+    ) -> Step:
+        """The step for a COPY or ADD whose variables are replaced."""
+        ...
+
+    async def take(self, state: ImageState, step: Step, title: str, created_by: str) -> ImageState:
+        """The state after a step: performed, or remembered."""
+        ...
+
+
+class StageBuild:
+    """Builds one stage; `target` is the platform of the image that is asked for."""
+
+    def __init__(
+        self, stage: Stage, target: Platform, scope: StageScope, around: Surroundings
+    ) -> None:
+        self._stage = stage
+        self._target = target
+        self._scope = scope
+        self._around = around
+        self._own_command = False
+
+    async def run(
+        self, state: ImageState, triggers: tuple[ast.Instruction, ...]
+    ) -> tuple[ImageState, StageScope]:
+        """Apply the base image's ONBUILD triggers, then the stage's own instructions.
+
+        Returns the state and the variables that a stage based on this one starts with.
+        """
+        for instruction in (*triggers, *self._stage.instructions):
+            try:
+                state = await self._apply(state, instruction)
+            except AmphoraError as error:
+                error.excerpt = error.excerpt or instruction.source.excerpt()
+                raise
+        return state, self._scope
+
+    async def _apply(self, state: ImageState, instruction: ast.Instruction) -> ImageState:
+        expanded = self._scope.apply(instruction)
+        created_by = instruction.source.code
+        match expanded:
+            case ast.Arg():
+                return state.with_config(state.config, created_by)
+            case ast.Maintainer(name=name):
+                return replace(state, author=name)
+            case ast.Run():
+                step: Step = self._run_step(state, expanded)
+            case ast.Transfer():
+                directory = state.config.working_dir
+                step = await self._around.copy_step(self._stage, self._target, expanded, directory)
+            case ast.Workdir(path=path):
+                state = self._change(state, expanded)
+                place = join(state.config.working_dir, path)
+                step = WorkdirStep(place, state.config.user, self._around.source_date_epoch)
+            case _:
+                changed = self._change(state, expanded)
+                return state.with_config(changed.config, created_by)
+        return await self._around.take(state, step, self._title(instruction), created_by)
+
+    def _change(self, state: ImageState, instruction: ast.Instruction) -> ImageState:
+        config = change_config(state.config, instruction, own_command=self._own_command)
+        self._own_command = self._own_command or isinstance(instruction, ast.Cmd)
+        return replace(state, config=config)
+
+    def _run_step(self, state: ImageState, run: ast.Run) -> RunStep:
+        _refuse_unfinished(run)
+        environment = self._scope.environment()
+        arguments = command_line(state.config, run.shell_text if run.is_shell else run.command)
+        return RunStep(
+            runtime=self._around.runtime,
+            execution=self._around.execution(state.platform),
+            title=self._title(run),
+            arguments=arguments,
+            environment={
+                name: value for name, value in environment.items() if name not in PROXY_ARGS
+            },
+            passing_environment=self._around.passing_environment,
+            working_directory=state.config.working_dir or "/",
+            user=state.config.user,
+        )
+
+    def _title(self, instruction: ast.Instruction) -> str:
+        """How logs call the step: `[build 2/5] RUN make`."""
+        steps = self._stage.instructions
+        number = next((i for i, item in enumerate(steps, 1) if item is instruction), 0)
+        return f"[{self._stage.title} {number}/{len(steps)}] {instruction.source.code}"
+
+
+def _refuse_unfinished(run: ast.Run) -> None:
+    """Flags of RUN that the language has and this version does not carry out yet."""
+    for flag, given in (
+        ("--mount", run.mounts),
+        ("--network", run.network not in {"", "host", "default"}),
+        ("--security", run.security not in {"", "sandbox"}),
+        ("--device", run.devices),
+    ):
+        if given:
+            raise run.source.error_at(
+                flag,
+                f"RUN {flag} is not supported yet",
+                why="this version of Amphora runs every command with its layers alone, "
+                "on the host's network",
+                fix="leave the flag out",
+            )
+    if run.inline_file is not None:
+        raise run.source.error(
+            "a RUN heredoc that begins with #! is not supported yet",
+            why="this version of Amphora gives every heredoc to the shell",
+            fix="name the interpreter: RUN python3 <<EOF",
+        )

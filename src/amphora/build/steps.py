@@ -1,0 +1,149 @@
+"""The steps that change the file system: what each depends on, and how it is done.
+
+A step's `facts` are all that its result depends on beside the files below it: with
+the parent's chain ID they make its cache key. `perform` does it in a mounted root.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from amphora.build.copying import CopyRules, copy_sources, make_directory
+from amphora.build.filetree import Source
+from amphora.core.errors import StepFailedError
+from amphora.emulation.support import Execution
+from amphora.runtime.container import Runtime
+from amphora.runtime.identity import resolve_user
+from amphora.runtime.spec import Bind, Container, User
+from amphora.system.roots import resolve_in_root
+
+#: Exit statuses with which QEMU, or a program under it, dies of a signal: 128 + ILL, SEGV, ….
+_CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
+
+#: Files of the host's that a container on the host's network needs, read-only.
+_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
+
+
+class Step(Protocol):
+    @property
+    def needs_stubs(self) -> bool:
+        """Must the root have the mount points that a container is given?"""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        ...
+
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:
+        """Change the root; returns where it ran, as in StepReport."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """RUN: a command in a container, on the platform its stage is for."""
+
+    runtime: Runtime
+    execution: Execution
+    title: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    #: Variables that reach the command but not the key: proxies, as with docker.
+    passing_environment: Mapping[str, str]
+    working_directory: str
+    user: str
+    needs_stubs: bool = True
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "run": list(self.arguments),
+            "environment": dict(self.environment),
+            "directory": self.working_directory,
+            "user": self.user,
+            "platform": str(self.execution.platform),
+        }
+
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:
+        container = Container(
+            root=root,
+            arguments=self.arguments,
+            environment={**self.passing_environment, **self.environment},
+            working_directory=self.working_directory,
+            user=resolve_user(root, self.user),
+            binds=[Bind(Path(file), file) for file in _NETWORK_FILES if Path(file).exists()],
+        )
+        status = await self.runtime.run(container, on_output)
+        if status != 0:
+            raise self._failed(status)
+        return self.execution.where
+
+    def _failed(self, status: int) -> StepFailedError:
+        platform = self.execution.platform
+        why = f"its command exited with status {status}"
+        if status in _CRASHES:
+            why = f"its command died of {_CRASHES[status]}"
+            if self.execution.emulator:
+                why += f" under {self.execution.emulator}, which may be the emulator's fault"
+        return StepFailedError(
+            f"{self.title} failed on {platform}",
+            why=why,
+            next_command=f"read its output above; to try it alone: --platform {platform}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStep:
+    """COPY, and ADD of files: what `find` yields goes to `destination`.
+
+    `content` names what that is: the digest of the files, or of the image they are in.
+    """
+
+    find: Callable[[], AbstractContextManager[Sequence[Source]]]
+    content: Mapping[str, Any]
+    destination: str
+    chown: str
+    rules: CopyRules
+    needs_stubs: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "copy": dict(self.content),
+            "to": self.destination,
+            "chown": self.chown,
+            "mode": self.rules.mode,
+        }
+
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
+        await asyncio.to_thread(self._copy, root)
+        return "worker"
+
+    def _copy(self, root: Path) -> None:
+        rules = self.rules
+        if self.chown:
+            owner = resolve_user(root, self.chown)
+            rules = replace(rules, owner=User(owner.uid, owner.gid))
+        with self.find() as sources:
+            copy_sources(sources, root, self.destination, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkdirStep:
+    """WORKDIR: makes the directory if it is not there; the user's, as with BuildKit."""
+
+    path: str
+    user: str
+    mtime: int | None
+    needs_stubs: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        return {"workdir": self.path, "user": self.user}
+
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
+        owner = resolve_user(root, self.user)
+        mtime_ns = None if self.mtime is None else self.mtime * 10**9
+        place = resolve_in_root(root, self.path)
+        make_directory(root, place, User(owner.uid, owner.gid), mtime_ns)
+        return "worker"

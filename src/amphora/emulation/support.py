@@ -1,0 +1,108 @@
+"""Which platforms this worker can run, and how: native, or through which emulator.
+
+Nothing is called supported before a program of the platform has run.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from amphora.core.errors import UnsupportedPlatformError
+from amphora.core.platform import Platform
+from amphora.emulation import binfmt
+from amphora.emulation.emulators import PACKAGE, Emulator, find_emulator
+from amphora.emulation.formats import ElfFormat, format_of
+from amphora.emulation.probe import runs
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a platform's programs run here; `emulator` is None when the CPU does it."""
+
+    platform: Platform
+    emulator: str | None = None
+
+    @property
+    def where(self) -> str:
+        """One word for tables and logs."""
+        return "emulated" if self.emulator else "native"
+
+
+class Emulation:
+    """The worker's emulation: made once, inside the worker's namespace, for its whole life."""
+
+    def __init__(self) -> None:
+        self._private = binfmt.mount_private()
+        self._proven: dict[str, Execution] = {}
+
+    def prepare(self, platforms: Iterable[Platform]) -> dict[Platform, Execution]:
+        """Make every platform runnable and prove it.
+
+        Raises UnsupportedPlatformError for the first one that cannot be, with the
+        command that would change that.
+        """
+        return {platform: self._prepare_one(platform) for platform in platforms}
+
+    def _prepare_one(self, platform: Platform) -> Execution:
+        """One architecture is prepared once; its variants share the emulator."""
+        proven = self._proven.get(platform.architecture)
+        if proven is None:
+            proven = self._prove(platform)
+            self._proven[platform.architecture] = proven
+        return Execution(platform, proven.emulator)
+
+    def _prove(self, platform: Platform) -> Execution:
+        elf_format = format_of(platform)
+        if elf_format is None:
+            raise UnsupportedPlatformError(
+                f"this machine cannot run {platform}",
+                why="no emulator for it exists in QEMU's user mode",
+                next_command="leave it out of --platform",
+            )
+        if self._private:
+            return self._prove_privately(platform, elf_format)
+        return _prove_with_host(platform, elf_format)
+
+    def _prove_privately(self, platform: Platform, elf_format: ElfFormat) -> Execution:
+        if runs(platform):
+            return Execution(platform)
+        emulator = find_emulator(elf_format)
+        if emulator is None:
+            raise _no_emulator(platform, elf_format)
+        binfmt.register(elf_format, emulator.path)
+        if not runs(platform):
+            raise _emulator_fails(platform, emulator)
+        return Execution(platform, emulator.name)
+
+
+def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:
+    """Before Linux 6.7: whatever the host has registered, if it works."""
+    if not runs(platform):
+        raise UnsupportedPlatformError(
+            f"this machine cannot run {platform}",
+            why="its kernel is older than 6.7, so that the host's binfmt_misc decides, "
+            "and that has no working entry for it",
+            next_command=f"sudo apt-get install --reinstall {PACKAGE}",
+        )
+    native = platform.architecture in _native_architectures()
+    return Execution(platform, None if native else f"the host's {elf_format.entry}")
+
+
+def _native_architectures() -> set[str]:
+    host = Platform.host()
+    return {host.architecture} | ({"386"} if host.architecture == "amd64" else set())
+
+
+def _no_emulator(platform: Platform, elf_format: ElfFormat) -> UnsupportedPlatformError:
+    return UnsupportedPlatformError(
+        f"this machine cannot run {platform}",
+        why=f"its CPU does not, and qemu-{elf_format.qemu_cpu}-static is not installed",
+        next_command=f"sudo apt-get install {PACKAGE}",
+    )
+
+
+def _emulator_fails(platform: Platform, emulator: Emulator) -> UnsupportedPlatformError:
+    return UnsupportedPlatformError(
+        f"this machine cannot run {platform}",
+        why=f"{emulator.name} is registered but failed to run a three-instruction program",
+        next_command=f"sudo apt-get install --reinstall {PACKAGE}",
+    )

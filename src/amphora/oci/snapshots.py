@@ -1,0 +1,152 @@
+"""Unpacked layers, one directory each, and overlays mounted from stacks of them.
+
+A snapshot holds what one layer changed, in overlayfs's own form (whiteouts are 0:0
+devices, opaque directories carry an attribute), under the *chain ID* of the layer
+and all below it, because what a layer means depends on what it is applied to.
+https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md#layer-chainid
+https://docs.kernel.org/filesystems/overlayfs.html
+
+Everything here needs the worker's namespaces.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
+from amphora.oci.blobs import BlobStore
+from amphora.oci.config import chain_id
+from amphora.oci.layers.apply import apply_layer
+from amphora.oci.layers.compression import LayerReader
+from amphora.oci.workspace import remove_tree
+from amphora.system import syscalls
+from amphora.system.files import explain_full_disk, sync_directory
+
+#: `userxattr`: attributes we may write in a user namespace; `volatile`: fsync inside
+#: does nothing, since the snapshot is synced once, as a whole, before it counts.
+_OPTIONS = "userxattr,volatile"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of an image: the blob, and the digest of what it unpacks to."""
+
+    blob: Descriptor
+    diff_id: Digest
+
+
+@dataclass(slots=True)
+class Overlay:
+    """A mounted root file system; what is changed below `root` gathers in `upper`."""
+
+    root: Path
+    upper: Path
+    kept_as: Digest | None = None
+
+    def keep(self, diff_ids: Sequence[Digest]) -> None:
+        """Have the changes become the snapshot of the topmost of these layers on unmounting.
+
+        Nothing may be changed any more.
+        """
+        self.kept_as = chain_id(diff_ids)
+
+
+class Snapshots:
+    """The snapshots of one store; `work` is this process's workspace in it."""
+
+    def __init__(self, blobs: BlobStore, work: Path) -> None:
+        self._blobs = blobs
+        self._work = work
+        self._directory = blobs.root / "snapshots"
+        self._directory.mkdir(exist_ok=True)
+        self._empty = work / "empty"
+        self._empty.mkdir(exist_ok=True)
+
+    def path(self, diff_ids: Sequence[Digest]) -> Path:
+        """Where the snapshot of the topmost of these layers is, or would be."""
+        chain = chain_id(diff_ids)
+        return self._directory / chain.hex if chain else self._empty
+
+    def unpack(self, layers: Sequence[Layer]) -> None:
+        """Make sure that a snapshot exists for each of these layers, bottom first.
+
+        Raises LayerError, DigestMismatchError, NotFoundError, DiskFullError.
+        """
+        for height in range(1, len(layers) + 1):
+            stack = layers[:height]
+            if not self.path([layer.diff_id for layer in stack]).exists():
+                self._unpack_top(stack)
+
+    @contextmanager
+    def mounted(
+        self, diff_ids: Sequence[Digest], *, bottom: Path | None = None
+    ) -> Iterator[Overlay]:
+        """Mount unpacked layers, bottom first, with a fresh writable directory on top.
+
+        `bottom` is a directory shown below all layers. The changes are gone at the
+        end unless the overlay was told to `keep` them.
+        """
+        area = self._work / secrets.token_hex(4)
+        overlay = Overlay(area / "root", area / "upper")
+        for path in (area, overlay.root, overlay.upper, area / "work"):
+            path.mkdir()
+        lower = [self.path(diff_ids[:height]) for height in range(len(diff_ids), 0, -1)]
+        lower += [bottom or self._empty]
+        try:
+            _mount_overlay(lower, overlay, area / "work")
+            try:
+                yield overlay
+            finally:
+                syscalls.unmount(overlay.root)
+            if overlay.kept_as:
+                self._adopt(overlay.upper, self._directory / overlay.kept_as.hex)
+        finally:
+            remove_tree(area)
+
+    def _unpack_top(self, layers: Sequence[Layer]) -> None:
+        """Apply the topmost layer to those below, as mounted, so that it lands where it means."""
+        top = layers[-1]
+        diff_ids = [layer.diff_id for layer in layers]
+        with (
+            self.mounted(diff_ids[:-1]) as overlay,
+            self._blobs.open(top.blob.digest) as blob,
+        ):
+            apply_layer(LayerReader(blob), overlay.root, expected=top.diff_id)
+            overlay.keep(diff_ids)
+
+    def _adopt(self, upper: Path, final: Path) -> None:
+        with explain_full_disk(self._directory):
+            _sync(upper)
+            try:
+                upper.rename(final)
+            except OSError:
+                # Somebody else made the very same snapshot first: theirs will do.
+                if not final.is_dir():
+                    raise
+            sync_directory(self._directory)
+
+
+def _mount_overlay(lower: Sequence[Path], overlay: Overlay, work: Path) -> None:
+    """Name the directories by open descriptors: mount(2) takes 4096 bytes of options at most."""
+    with ExitStack() as stack:
+
+        def short(path: Path) -> str:
+            descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            return f"/proc/self/fd/{descriptor}"
+
+        options = f"lowerdir={':'.join(map(short, lower))}"
+        options += f",upperdir={short(overlay.upper)},workdir={short(work)},{_OPTIONS}"
+        syscalls.mount("overlay", overlay.root, "overlay", syscalls.MS_NODEV, options)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syscalls.sync_filesystem(descriptor)
+    finally:
+        os.close(descriptor)

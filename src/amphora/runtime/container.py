@@ -1,0 +1,54 @@
+"""Running a container to its end with crun."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from amphora.runtime.spec import Container, runtime_config
+from amphora.system import syscalls
+from amphora.system.process import find_tool, stream
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+class Runtime:
+    """crun, ready to run containers in this worker; `state` is a directory for its files."""
+
+    def __init__(self, state: Path) -> None:
+        """Raises MissingToolError when crun is not installed."""
+        self._crun = find_tool("crun", "crun")
+        self._state = state
+        _prefer_unified_cgroups()
+
+    async def run(self, container: Container, on_output: Callable[[bytes], None]) -> int:
+        """Run a container, handing on what it prints; returns its exit status.
+
+        However this ends, nothing of the container is left running.
+        """
+        name = secrets.token_hex(8)
+        bundle = self._state / name
+        bundle.mkdir()
+        config = bundle / "config.json"
+        config.write_bytes(msgspec.json.encode(runtime_config(container)))
+        try:
+            return await stream(self._command("run", "--bundle", str(bundle), name), on_output)
+        except asyncio.CancelledError:
+            await stream(self._command("delete", "--force", name), lambda _: None)
+            raise
+        finally:
+            config.unlink()
+            bundle.rmdir()
+
+    def _command(self, *arguments: str) -> list[str]:
+        state = str(self._state / "crun")
+        return [self._crun, "--root", state, "--cgroup-manager=disabled", *arguments]
+
+
+def _prefer_unified_cgroups() -> None:
+    """On a host with both cgroup versions, show crun the unified one: it refuses the mix."""
+    unified = _CGROUPS / "unified"
+    if unified.is_dir():
+        syscalls.mount(str(unified), _CGROUPS, None, syscalls.MS_BIND)

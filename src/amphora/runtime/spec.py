@@ -1,0 +1,157 @@
+"""The OCI runtime configuration (`config.json`) of a container.
+
+https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amphora.core.platform import Platform
+from amphora.runtime import seccomp
+
+#: What docker leaves to root in a container.
+CAPABILITIES = tuple(
+    f"CAP_{name}"
+    for name in (
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    )
+)
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: Parts of /proc and /sys that tell about, or change, the host.
+_MASKED = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+)
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Numeric identity of a container's process."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A file or directory of the worker's shown inside the container."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What to run, where and as whom. `root` is a mounted root file system."""
+
+    root: Path
+    arguments: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_directory: str = "/"
+    user: User = User()
+    binds: Sequence[Bind] = ()
+    hostname: str = "amphora"
+    read_only_root: bool = False
+
+
+def runtime_config(container: Container) -> dict[str, Any]:
+    """The whole `config.json`, for a container on the host's network."""
+    capabilities = list(CAPABILITIES)
+    keeps = capabilities if container.user.uid == 0 else []
+    return {
+        "ociVersion": "1.0.2",
+        "root": {"path": str(container.root), "readonly": container.read_only_root},
+        "hostname": container.hostname,
+        "process": {
+            "terminal": False,
+            "user": {
+                "uid": container.user.uid,
+                "gid": container.user.gid,
+                "additionalGids": list(container.user.groups),
+                "umask": 0o022,
+            },
+            "args": list(container.arguments),
+            "env": [f"{name}={value}" for name, value in _environment(container).items()],
+            "cwd": container.working_directory,
+            "capabilities": {
+                "bounding": capabilities,
+                "effective": keeps,
+                "permitted": keeps,
+            },
+            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}],
+        },
+        "mounts": [*_SYSTEM_MOUNTS, *map(_bind_mount, container.binds)],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
+            "maskedPaths": list(_MASKED),
+            "readonlyPaths": list(_READ_ONLY),
+            "seccomp": seccomp.profile(Platform.host().architecture),
+        },
+    }
+
+
+def _environment(container: Container) -> dict[str, str]:
+    """Docker's rule: PATH, HOME and HOSTNAME are always there; the image's values win."""
+    home = "/root" if container.user.uid == 0 else "/"
+    defaults = {"PATH": DEFAULT_PATH, "HOSTNAME": container.hostname, "HOME": home}
+    return {**defaults, **container.environment}
+
+
+def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": kind, "options": list(options)}
+
+
+_SYSTEM_MOUNTS = (
+    _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
+    _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+    _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+    _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),  # noqa: S108
+    _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead.
+    {
+        "destination": "/sys",
+        "type": "bind",
+        "source": "/sys",
+        "options": ["rbind", "nosuid", "noexec", "nodev", "ro"],
+    },
+)
+
+
+def _bind_mount(bind: Bind) -> dict[str, Any]:
+    options = ["rbind", "rprivate", "ro" if bind.read_only else "rw"]
+    return {
+        "destination": bind.target,
+        "type": "bind",
+        "source": str(bind.source),
+        "options": options,
+    }
