@@ -1,0 +1,101 @@
+"""The client of one registry: resolve, pull and push images with all their platforms."""
+
+import os
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Self
+
+from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.blobs import BlobStore
+from amphora.registry import manifests
+from amphora.registry.auth import Authenticator
+from amphora.registry.endpoint import Endpoint
+from amphora.registry.progress import SILENT, Progress
+from amphora.registry.pull import Pull
+from amphora.registry.push import Push
+from amphora.registry.retry import Retry
+from amphora.registry.session import Session
+from amphora.registry.transport import Transport
+
+#: Transfers at a time; more rarely makes a registry faster.
+PARALLEL = 4
+
+
+class Registry:
+    """One registry, by the domain its references carry; an asynchronous context manager.
+
+    Every method raises RegistryUnreachableError, RegistryAuthError, NotFoundError,
+    RegistryError and, when content is not what it is called, DigestMismatchError
+    or ManifestError. References must be in this registry's domain.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        *,
+        insecure_registries: Collection[str] = (),
+        environment: Mapping[str, str] | None = None,
+        retry: Retry | None = None,
+        parallel: int = PARALLEL,
+    ) -> None:
+        """`environment` says where logins are kept: ours, unless given."""
+        endpoint = Endpoint.of(domain, insecure_registries)
+        self.domain = domain
+        self._parallel = parallel
+        self._transport = Transport(endpoint, retry or Retry())
+        authenticator = Authenticator(
+            endpoint, self._transport, os.environ if environment is None else environment
+        )
+        self._session = Session(endpoint, self._transport, authenticator)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._transport.close()
+
+    async def resolve(self, reference: Reference) -> Descriptor:
+        """What a reference names now: an index or a manifest, its digest and size."""
+        return await manifests.resolve(self._session, reference.path, reference.target)
+
+    async def pull(
+        self,
+        reference: Reference,
+        blobs: BlobStore,
+        *,
+        platforms: Collection[Platform] | None = None,
+        progress: Progress = SILENT,
+    ) -> Descriptor:
+        """Fetch an image into `blobs` and return its root, the bytes of which are kept as they are.
+
+        With `platforms`, only the variants that suit them best; the index stays whole.
+        """
+        root = await self.resolve(reference)
+        pull = Pull(self._session, reference.path, blobs, platforms, progress, self._parallel)
+        await pull.run(root)
+        return root
+
+    async def push(
+        self,
+        blobs: BlobStore,
+        descriptor: Descriptor,
+        reference: Reference,
+        *,
+        mount_from: Mapping[Digest, str] | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Send an image from `blobs`, all platforms of it, and tag it last.
+
+        `mount_from` names, for some blobs, another repository of this registry that
+        holds them, so that they need not be sent.
+        """
+        push = Push(self._session, blobs, mount_from or {}, progress, self._parallel)
+        await push.run(descriptor, reference)

@@ -1,0 +1,28 @@
+"""Many transfers at once, but never more than agreed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+async def for_each(
+    items: Iterable[Item], work: Callable[[Item], Awaitable[None]], *, limit: int
+) -> None:
+    """Await `work(item)` for all items, at most `limit` at a time.
+
+    The first failure cancels the rest and is raised as it is, not in a group.
+    """
+    slots = asyncio.Semaphore(limit)
+
+    async def one(item: Item) -> None:
+        async with slots:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for item in items:
+                group.create_task(one(item))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
