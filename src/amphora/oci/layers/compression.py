@@ -4,8 +4,7 @@ The content decides, not the media type: registries hold layers whose label is w
 """
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import zstandard
@@ -45,21 +44,12 @@ def detect(start: bytes) -> Compression:
     return "none"
 
 
-@contextmanager
-def open_layer(file: Reader) -> Iterator["LayerReader"]:
-    """Read on from where `file` is, decompressed; `file` stays the caller's to close."""
-    reader = LayerReader(file)
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
 class LayerReader:
     """The tar inside a layer; several gzip members or zstd frames are read as one.
 
-    `compression` is what the layer turned out to be. `read` raises LayerError for a
-    stream that is damaged or ends too early.
+    Reads on from where `file` is, which stays the caller's to close. `compression` is
+    what the layer turned out to be. `read` raises LayerError for a stream that is
+    damaged or ends too early.
     """
 
     def __init__(self, file: Reader) -> None:
@@ -76,9 +66,6 @@ class LayerReader:
                 why=str(error).lower(),
                 next_command="pull or build the image again",
             ) from error
-
-    def close(self) -> None:
-        self._source.close()
 
 
 def _decompressed(file: io.RawIOBase, compression: Compression) -> io.IOBase:

@@ -15,7 +15,7 @@ from amphora.core.digest import Digest
 from amphora.core.errors import InvalidValueError, LayerError
 from amphora.oci.blobs import BlobStore
 from amphora.oci.layers import compressors
-from amphora.oci.layers.compression import detect, open_layer
+from amphora.oci.layers.compression import LayerReader, detect
 from amphora.oci.layers.writer import LayerBlob, LayerWriter
 
 
@@ -37,8 +37,8 @@ def store(blobs: BlobStore, content: bytes, chunk: int = 100_000, **options) -> 
 
 
 def read_all(file, chunk: int = 70_000) -> bytes:
-    with open_layer(file) as reader:
-        return b"".join(iter(lambda: reader.read(chunk), b""))
+    reader = LayerReader(file)
+    return b"".join(iter(lambda: reader.read(chunk), b""))
 
 
 @pytest.fixture
@@ -189,8 +189,8 @@ def test_a_zstd_window_of_gigabytes_is_refused():
 
 def test_a_bomb_is_read_in_small_pieces():
     for compress in (gzip.compress, zstandard.ZstdCompressor().compress):
-        with open_layer(io.BytesIO(compress(bytes(100_000_000)))) as reader:
-            assert 0 < len(reader.read(1000)) <= 1000
+        reader = LayerReader(io.BytesIO(compress(bytes(100_000_000))))
+        assert 0 < len(reader.read(1000)) <= 1000
 
 
 @pytest.mark.parametrize(
