@@ -5,11 +5,11 @@ https://docs.docker.com/reference/dockerfile/#environment-replacement: `$name`,
 everything, double quotes keep all but variables, an unset variable is empty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from amphora.build.dockerfile import pattern
-from amphora.build.dockerfile.words import SPACE
+from amphora.build.dockerfile.words import SPACE, WordCollector
 
 #: How deep `${a:-${b:-…}}` may go.
 MAX_DEPTH = 50
@@ -56,38 +56,6 @@ def expand(
     return Expansion(text, words, frozenset(lexer.read), frozenset(lexer.unset))
 
 
-class _Words:
-    """Collects text, and splits it into words where unquoted white space stands."""
-
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._word: list[str] = []
-        self._words: list[str] = []
-
-    def add(self, text: str) -> None:
-        """Unquoted text: its white space splits."""
-        self._text.append(text)
-        for character in text:
-            if character in SPACE:
-                self._end_word()
-            else:
-                self._word.append(character)
-
-    def add_quoted(self, text: str) -> None:
-        self._text.append(text)
-        self._word.append(text)
-
-    def finish(self) -> tuple[str, tuple[str, ...]]:
-        self._end_word()
-        return "".join(self._text), tuple(self._words)
-
-    def _end_word(self) -> None:
-        word = "".join(self._word)
-        if word:
-            self._words.append(word)
-        self._word.clear()
-
-
 @dataclass(slots=True)
 class _Options:
     escape: str
@@ -118,7 +86,7 @@ class _Lexer:
 
     def read_until(self, stop: str) -> tuple[str, tuple[str, ...]]:
         """Process up to `stop` (to the end, if empty), which is taken."""
-        words = _Words()
+        words = WordCollector()
         while character := self.peek():
             if character == stop:
                 self.index += 1
@@ -128,7 +96,7 @@ class _Lexer:
             raise ExpansionError(f"a {stop!r} is missing at the end")
         return words.finish()
 
-    def _read_one(self, character: str, words: _Words) -> None:
+    def _read_one(self, character: str, words: WordCollector) -> None:
         if character == "$":
             words.add(self._dollar())
         elif character in "'\"" and not self.options.ignore_quotes:
@@ -249,7 +217,7 @@ class _Lexer:
         if value is None and self.options.keep_unset:
             return f"${{{name}{':' * null_is_unset}{operator}{word}}}"
         if operator in {"#", "%"}:
-            return _trim(value or "", operator, word)
+            return _checked(pattern.trim, value or "", operator, word)
         return _choose(name, value, operator, word, null_is_unset=null_is_unset)
 
     def _replacement(self, name: str) -> str:
@@ -260,10 +228,7 @@ class _Lexer:
         value = self._look_up(name)
         if value is None and self.options.keep_unset:
             return f"${{{name}/{old}/{new}}}"
-        try:
-            return pattern.replace(value or "", old, new, every=every)
-        except pattern.PatternError as error:
-            raise ExpansionError(str(error)) from error
+        return _checked(pattern.replace, value or "", "/" * (1 + every), old, new)
 
     def _argument(self, stop: str, *, raw: bool) -> str:
         """The text up to `stop`, expanded; `raw` leaves its escapes to the pattern."""
@@ -278,13 +243,9 @@ def _is_name_character(character: str) -> bool:
     return character.isalpha() or character.isdecimal() or character == "_"
 
 
-def _trim(value: str, operator: str, word: str) -> str:
-    longest = word.startswith(operator)
-    word = word[longest:]
+def _checked(function: Callable[..., str], *arguments: str) -> str:
     try:
-        if operator == "#":
-            return pattern.trim_prefix(value, word, longest=longest)
-        return pattern.trim_suffix(value, word, longest=longest)
+        return function(*arguments)
     except pattern.PatternError as error:
         raise ExpansionError(str(error)) from error
 

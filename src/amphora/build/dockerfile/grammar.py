@@ -11,10 +11,12 @@ from amphora.build.dockerfile import arguments, transfer, values
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.arguments import missing, one, span_of, wrong
 from amphora.build.dockerfile.flags import Flags, read_flags
+from amphora.build.dockerfile.healthcheck import read_healthcheck
 from amphora.build.dockerfile.lines import Line
-from amphora.build.dockerfile.words import Word, cut, split_blanks, split_command, split_quoted
+from amphora.build.dockerfile.words import Word, split_blanks, split_command, split_quoted
 from amphora.core.platform import Platform
-from amphora.oci.config import Healthcheck as HealthcheckConfig
+
+PLATFORM_FIX = "write for example --platform=linux/arm64 or --platform=$BUILDPLATFORM"
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _NEEDS_EVALUATION = re.compile(r"[$'\"\\`]")
@@ -60,7 +62,7 @@ def _from(line: Line, flags: Flags) -> ins.From:
         )
     platform = flags.flag("platform")
     if platform is not None and not _NEEDS_EVALUATION.search(platform.value or ""):
-        with line.source.explain("--platform is wrong", platform.word.span):
+        with line.source.explain("--platform is wrong", platform.word.span, PLATFORM_FIX):
             Platform.parse(platform.value or "")
     return ins.From(
         source=line.source, image=words[0].text, platform=flags.text("platform"), name=name
@@ -189,69 +191,6 @@ def _volume(line: Line, _flags: Flags) -> ins.Volume:
     return ins.Volume(source=line.source, paths=paths)
 
 
-def _healthcheck(line: Line, flags: Flags) -> ins.Healthcheck:
-    rest = line.command.rest
-    if not rest.text:
-        raise missing(line, "requires at least one argument", "HEALTHCHECK CMD curl -f localhost")
-    kind, command = cut(rest) or (rest, Word("", rest.span[1]))
-    if kind.text.upper() not in {"NONE", "CMD"}:
-        raise wrong(
-            line,
-            f"{kind.text[:40]!r} is not a type of HEALTHCHECK",
-            why="it is CMD, which runs a command, or NONE, which forgets the base image's",
-            fix="write HEALTHCHECK CMD in front of the command",
-            word=kind,
-        )
-    if kind.text.upper() == "NONE":
-        if command.text:
-            raise wrong(
-                line,
-                "HEALTHCHECK NONE takes no arguments",
-                why="it only forgets the health check of the base image",
-                fix="remove what follows NONE",
-                word=command,
-            )
-        return ins.Healthcheck(source=line.source, check=HealthcheckConfig(test=("NONE",)))
-    test = arguments.command_line(line, command)
-    if not test:
-        raise missing(line, "CMD requires a command", "HEALTHCHECK CMD curl -f localhost")
-    return ins.Healthcheck(source=line.source, check=_check(line, flags, test))
-
-
-def _check(line: Line, flags: Flags, test: ins.CommandLine) -> HealthcheckConfig:
-    return HealthcheckConfig(
-        test=("CMD-SHELL", test) if isinstance(test, str) else ("CMD", *test),
-        interval=_duration(line, flags, "interval"),
-        timeout=_duration(line, flags, "timeout"),
-        start_period=_duration(line, flags, "start-period"),
-        start_interval=_duration(line, flags, "start-interval"),
-        retries=_retries(line, flags),
-    )
-
-
-def _duration(line: Line, flags: Flags, name: str) -> int:
-    flag = flags.flag(name)
-    if flag is None or not flag.value:
-        return 0
-    with line.source.explain(f"--{name} is wrong", flag.word.span):
-        return values.read_duration(flag.value)
-
-
-def _retries(line: Line, flags: Flags) -> int:
-    flag = flags.flag("retries")
-    if flag is None or not flag.value:
-        return 0
-    if not re.fullmatch(r"\+?[0-9]{1,9}", flag.value):
-        raise wrong(
-            line,
-            f"--retries cannot be {flag.value[:40]!r}",
-            why="it is how many failures in a row make a container unhealthy",
-            fix="write for example --retries=3",
-            word=flag.word,
-        )
-    return int(flag.value)
-
-
 def _on_build(line: Line, _flags: Flags) -> ins.OnBuild:
     rest = line.command.rest
     command = split_command(rest)
@@ -281,7 +220,7 @@ _READERS: Mapping[str, Callable[[Line, Flags], ins.Instruction]] = {
     "ENV": _env,
     "EXPOSE": _expose,
     "FROM": _from,
-    "HEALTHCHECK": _healthcheck,
+    "HEALTHCHECK": read_healthcheck,
     "LABEL": _label,
     "MAINTAINER": _maintainer,
     "ONBUILD": _on_build,

@@ -66,18 +66,22 @@ class Dockerfile:
     def source_stage(self, reference: str, stage: Stage) -> Stage | None:
         """The stage that COPY --from in `stage` means; None if it names an image.
 
-        Raises DockerfileError for the number of a stage that does not come earlier.
+        Raises DockerfileError for a stage that does not come earlier.
         """
         earlier = self.stages[: stage.index]
-        if not reference.isdecimal():
-            return _last_named(earlier, reference.lower())
-        if int(reference[:9]) >= len(earlier):
+        if reference.isdecimal():
+            found = earlier[int(reference)] if int(reference[:9]) < len(earlier) else None
+            exists = False
+        else:
+            found = _last_named(earlier, reference.lower())
+            exists = _last_named(self.stages, reference.lower()) is not None
+        if found is None and (exists or reference.isdecimal()):
             raise DockerfileError(
-                f"stage {stage.title} copies from stage {reference[:20]}, which is not there",
-                why=f"stages are numbered from 0, and {len(earlier)} come before this one",
-                next_command="correct --from, or give the stage a name and use that",
+                f"stage {stage.title} cannot copy from stage {reference[:60]!r}",
+                why=f"only the {len(earlier)} stages that come before it can be copied from",
+                next_command="correct --from, or move the stage it names to before this one",
             )
-        return earlier[int(reference)]
+        return found
 
     def target_stage(self, target: str = "") -> Stage:
         """The stage to build: by name or number, the last one by default.
@@ -120,13 +124,12 @@ def parse(text: str, filename: str = "Dockerfile") -> Dockerfile:
     )
 
 
-def parse_trigger(expression: str, image: str, *, escape: str = "\\") -> Instruction:
+def parse_trigger(expression: str, image: str) -> Instruction:
     """The instruction of an ONBUILD trigger kept in the config of `image`.
 
     Raises DockerfileError.
     """
-    directive = f"# escape={escape}\n" if escape != "\\" else ""
-    script = read_script(directive + expression, f"ONBUILD of {image}")
+    script = read_script(expression, f"ONBUILD of {image}")
     instructions = [read_instruction(line) for line in script.lines]
     if len(instructions) != 1 or isinstance(instructions[0], From | OnBuild | Maintainer):
         raise DockerfileError(

@@ -12,20 +12,23 @@ class PatternError(ValueError):
     """A backslash before a character that needs none."""
 
 
-def trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
-    """The value without the shortest or longest beginning that matches; raises PatternError."""
-    return value[_end(Glob(_read(pattern)), value, 0, longest=longest) or 0 :]
+def trim(value: str, operator: str, pattern: str) -> str:
+    """`#` cuts a matching beginning off the value, `%` an ending; the shortest one.
 
-
-def trim_suffix(value: str, pattern: str, *, longest: bool) -> str:
-    """The value without the shortest or longest ending that matches; raises PatternError."""
+    The pattern begins with the operator again (`##`, `%%`) if the longest is meant.
+    Raises PatternError.
+    """
+    longest = pattern.startswith(operator)
+    tokens = _read(pattern[longest:])
+    if operator == "#":
+        return value[_end(Glob(tokens), value, 0, longest=longest) or 0 :]
     backwards = value[::-1]
-    end = _end(Glob(_read(pattern)[::-1]), backwards, 0, longest=longest) or 0
+    end = _end(Glob(tokens[::-1]), backwards, 0, longest=longest) or 0
     return backwards[end:][::-1]
 
 
-def replace(value: str, pattern: str, replacement: str, *, every: bool) -> str:
-    """Put the replacement where the pattern matches: first or everywhere; longest matches.
+def replace(value: str, operator: str, pattern: str, replacement: str) -> str:
+    """`/` puts the replacement where the pattern matches first, `//` wherever it does.
 
     Raises PatternError.
     """
@@ -47,7 +50,7 @@ def replace(value: str, pattern: str, replacement: str, *, every: bool) -> str:
         if end == start:
             pieces.append(value[end : end + 1])
             index = end + 1
-        if not every:
+        if operator == "/":
             break
     return "".join(pieces) + value[index:]
 

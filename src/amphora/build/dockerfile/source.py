@@ -75,21 +75,17 @@ class Source:
         """The error to raise for a mistake at `span`."""
         return DockerfileError(what, why=why, next_command=fix, excerpt=self.excerpt(span))
 
-    def error_at(self, word: str, what: str, *, why: str, fix: str) -> DockerfileError:
-        """The error to raise for a mistake in `word`, wherever it stands behind the keyword."""
-        _, keyword_end = self._first_word()
-        return self.error(what, why=why, fix=fix, span=self.span(word, keyword_end))
-
     @contextmanager
-    def explain(self, what: str, span: tuple[int, int] | None = None) -> Iterator[None]:
+    def explain(
+        self,
+        what: str,
+        span: tuple[int, int] | None = None,
+        fix: str = "correct the part that is marked",
+    ) -> Iterator[None]:
         """Turn a ValueError or InvalidValueError into a DockerfileError at `span`."""
         try:
             yield
-        except InvalidValueError as error:
-            why = f"{error.what}: {error.why}"
-            raise self.error(what, why=why, fix=error.next_command, span=span) from error
-        except ValueError as error:
-            fix = "correct the part that is marked"
+        except (ValueError, InvalidValueError) as error:
             raise self.error(what, why=str(error), fix=fix, span=span) from error
 
     def _first_word(self) -> tuple[int, int]:

@@ -57,6 +57,38 @@ class NotStringsError(ValueError):
     """A JSON array that holds something else than strings."""
 
 
+class WordCollector:
+    """Collects text, and splits it into words where unquoted white space stands."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._word: list[str] = []
+        self._words: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Unquoted text: its white space splits."""
+        self._text.append(text)
+        for character in text:
+            if character in SPACE:
+                self._end_word()
+            else:
+                self._word.append(character)
+
+    def add_quoted(self, text: str) -> None:
+        self._text.append(text)
+        self._word.append(text)
+
+    def finish(self) -> tuple[str, tuple[str, ...]]:
+        self._end_word()
+        return "".join(self._text), tuple(self._words)
+
+    def _end_word(self) -> None:
+        word = "".join(self._word)
+        if word:
+            self._words.append(word)
+        self._word.clear()
+
+
 def split_command(line: Word) -> Command:
     """Keyword, flags and the rest of an instruction."""
     line = line.strip()
