@@ -108,7 +108,7 @@ class Database:
             return DiskFullError(
                 f"cannot write to {self.path}",
                 why="no space left on device",
-                next_command="free some space (`amphora image rm` helps) and run it again",
+                next_command="free some space in that file system and run it again",
             )
         if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return StoreError(

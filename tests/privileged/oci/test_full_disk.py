@@ -10,6 +10,7 @@ pytestmark = pytest.mark.privileged
 #: Runs alone on a fresh tmpfs of 2 MiB; prints the class of the error of each attempt.
 PROGRAM = """
 import sys
+from contextlib import suppress
 from pathlib import Path
 from amphora.core.descriptor import OCI_LAYER
 from amphora.core.errors import AmphoraError
@@ -39,6 +40,11 @@ def many_names():
     for number in range(100_000):
         store.tag(Reference.parse(f"name:{number}"), content)
 
+with (disk / "last").open("wb", buffering=0) as last, suppress(OSError):
+    while True:
+        last.write(bytes(4096))
+attempt("read", store.images)  # SQLite needs room for its shared memory
+(disk / "last").unlink()
 attempt("blob", lambda: store.blobs.put(bytes(3 << 20), OCI_LAYER))
 attempt("archive", lambda: save_archive(
     store.blobs, [(Reference.parse(f"a:{n}"), content) for n in range(9000)], disk / "out.tar"))
@@ -71,6 +77,7 @@ def test_everything_that_writes_says_that_the_disk_is_full(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
+        "read DiskFullError",
         "blob DiskFullError",
         "archive DiskFullError",
         "leftovers ['store'] []",
