@@ -13,9 +13,6 @@ from amphora.registry.manifests import pull_scope
 from amphora.registry.progress import Meter
 from amphora.registry.session import Ask, Session
 
-#: Bytes handed to the disk at once; as many are lost at most when a connection is cut.
-CHUNK = 256 << 10
-
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
@@ -60,7 +57,7 @@ async def _append(
     async with session.stream(ask) as response:
         known = _bytes_known_already(session, ask, response, writer.size)
         try:
-            async for received in response.aiter_raw(CHUNK):
+            async for received in response.aiter_raw():
                 chunk = received[known:]
                 known -= len(received) - len(chunk)
                 await _write(writer, chunk, descriptor)

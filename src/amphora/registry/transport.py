@@ -40,7 +40,7 @@ class Transport:
     """Sends calls over connections that are kept until `close`."""
 
     def __init__(self, endpoint: Endpoint, retry: Retry) -> None:
-        self.domain = endpoint.domain
+        self._endpoint = endpoint
         self.retry = retry
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT, pool=None),
@@ -78,7 +78,7 @@ class Transport:
             response = await self._client.send(request, stream=True)
         except httpx2.TransportError as error:
             if self.retry.is_last(attempt) or not _may_retry(call, error):
-                raise failures.unreachable(self.domain, error) from error
+                raise failures.unreachable(self._name(call.url), error) from error
             await self.retry.pause(attempt)
             return None
         transient = call.repeatable and response.status_code in TRANSIENT_STATUSES
@@ -87,6 +87,11 @@ class Transport:
         await response.aclose()
         await self.retry.pause(attempt, response.headers)
         return None
+
+    def _name(self, url: httpx2.URL) -> str:
+        """The registry as references call it, or the other host that it sent us to."""
+        host = url.netloc.decode("ascii")
+        return self._endpoint.domain if host == self._endpoint.host else host
 
 
 def _may_retry(call: Call, error: httpx2.TransportError) -> bool:

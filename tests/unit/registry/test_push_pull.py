@@ -119,9 +119,9 @@ def test_a_platform_the_image_lacks_is_named_with_those_it_has(
         await registry.push(blobs, root, server.reference("app:index"))
         await registry.push(blobs, single, server.reference("app:single"))
         target = BlobStore(tmp_path / "target")
-        with pytest.raises(NotFoundError, match="linux/riscv64.*linux/amd64, linux/arm64"):
+        with pytest.raises(NotFoundError, match=r"linux/riscv64.*linux/amd64, linux/arm64"):
             await registry.pull(server.reference("app:index"), target, platforms=riscv)
-        with pytest.raises(NotFoundError, match="linux/riscv64.*made for linux/amd64"):
+        with pytest.raises(NotFoundError, match=r"linux/riscv64.*made for linux/amd64"):
             await registry.pull(server.reference("app:single"), target, platforms=riscv)
 
     client(server.domain, work)
