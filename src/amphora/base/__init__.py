@@ -1,1 +1,1 @@
-"""."""
+"""Base images made from a distribution's packages: no registry needed."""

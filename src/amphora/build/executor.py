@@ -5,26 +5,21 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from amphora.build.steps import Step
-from amphora.oci.config import chain_id
+from amphora.oci.config import chain_id, timestamp
 from amphora.oci.layers.diff import write_diff
 from amphora.oci.layers.writer import LayerWriter
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
+from amphora.runtime.mountpoints import make_mount_points
 
 #: Part of every key: raised when the same facts come to mean another result.
 _KEY_VERSION = 1
-
-#: What a container mounts over, shown below the image's own files so that it never
-#: has to be made in them, and never ends up in a layer.
-_STUB_DIRECTORIES = ("proc", "sys", "dev", "etc")
-_STUB_FILES = ("etc/resolv.conf", "etc/hosts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class Executor:
         self._slots = asyncio.Semaphore(jobs)
         self._use_cache = use_cache
         self._epoch = source_date_epoch
-        self._stubs = _make_stubs(work / "stubs")
+        self._mount_points = make_mount_points(work / "mount-points")
 
     def key(self, parent: Sequence[Layer], step: Step) -> str:
         """The name under which the step's result is remembered."""
@@ -104,7 +99,7 @@ class Executor:
         self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
     ) -> tuple[Layer | None, str]:
         diff_ids = [layer.diff_id for layer in parent]
-        bottom = self._stubs if step.needs_stubs else None
+        bottom = self._mount_points if step.runs_container else None
         with self._snapshots.mounted(diff_ids, bottom=bottom) as overlay:
             ran = await step.perform(overlay.root, on_output)
             if not any(overlay.upper.iterdir()):
@@ -122,16 +117,3 @@ class Executor:
     def _now(self) -> str:
         """RFC 3339: the time that the history shows for a step."""
         return timestamp(time.time() if self._epoch is None else self._epoch)
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339, UTC, to the second."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _make_stubs(stubs: Path) -> Path:
-    for name in _STUB_DIRECTORIES:
-        (stubs / name).mkdir(parents=True)
-    for name in _STUB_FILES:
-        (stubs / name).touch()
-    return stubs

@@ -12,12 +12,11 @@ from msgspec.structs import replace as replace_fields
 
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
-from amphora.oci.config import ContainerConfig, History, ImageConfig
+from amphora.oci.config import DEFAULT_PATH, ContainerConfig, History, ImageConfig
 from amphora.oci.model import Manifest
 from amphora.oci.snapshots import Layer
 
-#: What docker and containerd start a container's PATH with when the image says nothing.
-DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH_ENTRY = f"PATH={DEFAULT_PATH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class ImageState:
     @classmethod
     def scratch(cls, platform: Platform) -> Self:
         """Nothing at all: what `FROM scratch` starts with."""
-        return cls(platform, config=ContainerConfig(env=(DEFAULT_PATH,), working_dir="/"))
+        return cls(platform, config=ContainerConfig(env=(_PATH_ENTRY,), working_dir="/"))
 
     @classmethod
     def of_image(cls, manifest: Manifest, config: ImageConfig) -> Self:
@@ -42,7 +41,7 @@ class ImageState:
         layers = map(Layer, manifest.layers, config.diff_ids)
         start = config.config
         if not any(entry.startswith("PATH=") for entry in start.env or ()):
-            start = replace_fields(start, env=(DEFAULT_PATH, *(start.env or ())))
+            start = replace_fields(start, env=(_PATH_ENTRY, *(start.env or ())))
         return cls(
             config.platform, tuple(layers), start, config.history, config.created, config.author
         )

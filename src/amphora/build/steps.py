@@ -17,20 +17,18 @@ from amphora.core.errors import StepFailedError
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
-from amphora.runtime.spec import Bind, Container, User
+from amphora.runtime.mountpoints import network_binds
+from amphora.runtime.spec import Container, User
 from amphora.system.roots import resolve_in_root
 
 #: Exit statuses with which QEMU, or a program under it, dies of a signal: 128 + ILL, SEGV, ….
 _CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
 
-#: Files of the host's that a container on the host's network needs, read-only.
-_NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
-
 
 class Step(Protocol):
     @property
-    def needs_stubs(self) -> bool:
-        """Must the root have the mount points that a container is given?"""
+    def runs_container(self) -> bool:
+        """Does it run a program of the image, rather than our own code?"""
         ...
 
     def facts(self) -> dict[str, Any]:
@@ -55,7 +53,7 @@ class RunStep:
     passing_environment: Mapping[str, str]
     working_directory: str
     user: str
-    needs_stubs: bool = True
+    runs_container: bool = True
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -73,7 +71,7 @@ class RunStep:
             environment={**self.passing_environment, **self.environment},
             working_directory=self.working_directory,
             user=resolve_user(root, self.user),
-            binds=[Bind(Path(file), file) for file in _NETWORK_FILES if Path(file).exists()],
+            binds=network_binds(),
         )
         status = await self.runtime.run(container, on_output)
         if status != 0:
@@ -106,7 +104,7 @@ class CopyStep:
     destination: str
     chown: str
     rules: CopyRules
-    needs_stubs: bool = False
+    runs_container: bool = False
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -136,7 +134,7 @@ class WorkdirStep:
     path: str
     user: str
     mtime: int | None
-    needs_stubs: bool = False
+    runs_container: bool = False
 
     def facts(self) -> dict[str, Any]:
         return {"workdir": self.path, "user": self.user}

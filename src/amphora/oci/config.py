@@ -3,7 +3,10 @@
 https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import reduce
 from itertools import accumulate
 
 import msgspec
@@ -12,6 +15,10 @@ from amphora.core.digest import Digest
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.oci import wire
+
+
+#: The PATH of a container whose image sets none, as with docker and containerd.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Healthcheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
@@ -106,6 +113,16 @@ class ImageConfig:
         https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md#layer-chainid
         """
         return tuple(accumulate(self.diff_ids, _chain))
+
+
+def chain_id(diff_ids: Sequence[Digest]) -> Digest | None:
+    """The chain ID of the topmost of these layers, bottom first; None for no layers at all."""
+    return reduce(_chain, diff_ids) if diff_ids else None
+
+
+def timestamp(seconds: float) -> str:
+    """The form of `created`: RFC 3339, UTC, to the second."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _chain(parent: Digest, diff_id: Digest) -> Digest:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amphora.core.platform import Platform
+from amphora.oci.config import DEFAULT_PATH
 from amphora.runtime import seccomp
 
 #: What docker leaves to root in a container.
@@ -31,8 +32,6 @@ CAPABILITIES = tuple(
         "SYS_CHROOT",
     )
 )
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: Parts of /proc and /sys that tell about, or change, the host.
 _MASKED = (

@@ -16,14 +16,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from amphora.core.errors import AmphoraError, NamespaceError
 from amphora.system import syscalls
 from amphora.system.process import find_tool, run
 from amphora.system.users import IdRange, root_ranges, user_name, user_ranges
 
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WATCHED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+
+#: si_code of a signal that no process sent (sigaction(2)).
+_SI_KERNEL = 0x80
 
 
 def run_inside(function: Callable[[], int]) -> int:
@@ -37,14 +39,15 @@ def run_inside(function: Callable[[], int]) -> int:
     sys.stderr.flush()
     _unshare_with_maps()
     alive, keep_alive = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     child = os.fork()
     if child == 0:
         os.close(keep_alive)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _be_init(alive, function)
     os.close(alive)
-    with _forwarding_signals(child):
-        _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child))
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return code if code >= 0 else 128 - code
 
 
@@ -145,19 +148,19 @@ def _own_mounts() -> None:
     syscalls.mount("proc", Path("/proc"), "proc", flags)
 
 
-@contextmanager
-def _forwarding_signals(child: int) -> Iterator[None]:
-    """Pass on what asks us to stop, and wait for the child to do so in good order."""
+def _wait_passing_signals_on(child: int) -> int:
+    """Wait for the child, handing it what asks us to stop, so that it stops in good order.
 
-    def forward(number: int, _frame: FrameType | None) -> None:
-        os.kill(child, number)
-
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    What the terminal sends (Ctrl-C) the kernel has sent to the child as well.
+    """
+    while True:
+        received = signal.sigwaitinfo(_WATCHED)
+        if received.si_signo == signal.SIGCHLD:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid == child:
+                return status
+        elif received.si_code != _SI_KERNEL:
+            os.kill(child, received.si_signo)
 
 
 def _denied(error: OSError) -> NamespaceError:

@@ -1,0 +1,110 @@
+"""`amphora base create`: one root file system a platform, side by side, one index."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.base.debian import bootstrap, suite_of
+from amphora.base.request import BaseRequest
+from amphora.core.descriptor import Descriptor
+from amphora.core.platform import Platform
+from amphora.emulation.support import Emulation
+from amphora.oci.assembly import put_image, put_index
+from amphora.oci.blobs import BlobStore
+from amphora.oci.config import DEFAULT_PATH, ContainerConfig, History, ImageConfig, timestamp
+from amphora.oci.layers.diff import write_tree
+from amphora.oci.layers.writer import LayerBlob, LayerWriter
+from amphora.oci.store import Store
+from amphora.oci.workspace import remove_tree, sweep_workspaces, workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedVariant:
+    """The base of one platform: where its programs ran, seconds, compressed bytes of its layer."""
+
+    platform: Platform
+    manifest: Descriptor
+    ran: str
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedBase:
+    """`image` is an index, or the manifest itself when one platform was asked for."""
+
+    image: Descriptor
+    variants: tuple[CreatedVariant, ...]
+
+
+async def create_base(
+    request: BaseRequest, store: Store, on_output: Callable[[Platform, bytes], None]
+) -> CreatedBase:
+    """Make the base image, store it and name it.
+
+    `on_output` is given what mmdebstrap says. Every platform is proven to run before
+    anything starts; the first error ends the others. Raises UnsupportedPlatformError,
+    InvalidValueError, MissingToolError, ToolFailedError, DiskFullError.
+    """
+    suite_of(request)
+    executions = Emulation().prepare(request.platforms)
+    sweep_workspaces(store.root)
+    with workspace(store.root) as work:
+        creation = _Creation(request, store.blobs, work, on_output)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(creation.variant(platform, executions[platform].where))
+                    for platform in request.platforms
+                ]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        variants = tuple(task.result() for task in tasks)
+    manifests = [variant.manifest for variant in variants]
+    image = manifests[0] if len(manifests) == 1 else put_index(store.blobs, manifests)
+    store.tag(request.reference, image)
+    return CreatedBase(image, variants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Creation:
+    request: BaseRequest
+    blobs: BlobStore
+    work: Path
+    on_output: Callable[[Platform, bytes], None]
+
+    async def variant(self, platform: Platform, ran: str) -> CreatedVariant:
+        started = time.monotonic()
+        root = self.work / secrets.token_hex(4)
+        await bootstrap(self.request, platform, root, lambda chunk: self.on_output(platform, chunk))
+        epoch = self.request.source_date_epoch
+        layer = await asyncio.to_thread(_store_layer, self.blobs, root, epoch)
+        await asyncio.to_thread(remove_tree, root)
+        config = _config(self.request, platform, layer)
+        manifest = put_image(self.blobs, config, [layer.descriptor])
+        seconds = time.monotonic() - started
+        return CreatedVariant(platform, manifest, ran, seconds, layer.descriptor.size)
+
+
+def _store_layer(blobs: BlobStore, root: Path, epoch: int | None) -> LayerBlob:
+    with LayerWriter(blobs) as writer:
+        write_tree(root, writer, clamp_mtime=epoch)
+        return writer.commit()
+
+
+def _config(request: BaseRequest, platform: Platform, layer: LayerBlob) -> ImageConfig:
+    epoch = request.source_date_epoch
+    created = timestamp(time.time() if epoch is None else epoch)
+    made_by = f"amphora base create {request.reference.familiar}"
+    if request.include:
+        made_by += f" --include {','.join(request.include)}"
+    return ImageConfig(
+        platform=platform,
+        config=ContainerConfig(env=(f"PATH={DEFAULT_PATH}",), cmd=("bash",)),
+        diff_ids=(layer.diff_id,),
+        history=(History(created, made_by, "amphora"),),
+        created=created,
+    )

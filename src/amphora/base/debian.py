@@ -1,0 +1,113 @@
+"""A Debian root file system for any architecture, by mmdebstrap.
+
+Runs inside the worker's namespaces, where the platform's programs already run: the
+packages' maintainer scripts are the platform's own.
+https://gitlab.mister-muffin.de/josch/mmdebstrap
+"""
+
+import shutil
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from amphora.base.request import BaseRequest
+from amphora.core.errors import InvalidValueError, UnsupportedPlatformError
+from amphora.core.platform import Platform
+from amphora.system.process import find_tool, stream, tool_failed
+
+#: OCI's architecture and variant → Debian's name of the port.
+_PORTS = {
+    "linux/386": "i386",
+    "linux/amd64": "amd64",
+    "linux/arm/v5": "armel",
+    "linux/arm/v6": "armel",
+    "linux/arm/v7": "armhf",
+    "linux/arm64": "arm64",
+    "linux/loong64": "loong64",
+    "linux/mips64le": "mips64el",
+    "linux/ppc64le": "ppc64el",
+    "linux/riscv64": "riscv64",
+    "linux/s390x": "s390x",
+}
+
+#: What differs from one run, or one host, to the next, and is of no use in an image.
+_TRANSIENT = (
+    "dev/*",
+    "etc/hostname",
+    "etc/resolv.conf",
+    "run/*",
+    "tmp/*",
+    "var/cache/ldconfig/aux-cache",
+    "var/lib/dpkg/*-old",
+    "var/log/*",
+)
+
+#: How much of mmdebstrap's output an error can repeat.
+_KEPT_CHUNKS = 64
+
+
+async def bootstrap(
+    request: BaseRequest, platform: Platform, root: Path, on_output: Callable[[bytes], None]
+) -> None:
+    """Fill `root`, which must not exist, with the suite's packages for a platform.
+
+    Raises InvalidValueError for a distribution that is not Debian,
+    UnsupportedPlatformError for a platform Debian has no port of, MissingToolError,
+    and ToolFailedError with the end of mmdebstrap's output.
+    """
+    command = _command(request, platform, root)
+    said: deque[bytes] = deque(maxlen=_KEPT_CHUNKS)
+
+    def hear(chunk: bytes) -> None:
+        said.append(chunk)
+        on_output(chunk)
+
+    extra = {}
+    if request.source_date_epoch is not None:
+        extra["SOURCE_DATE_EPOCH"] = str(request.source_date_epoch)
+    status = await stream(command, hear, extra_environment=extra)
+    if status != 0:
+        raise tool_failed(command, status, b"".join(said))
+    _remove_transient(root)
+
+
+def suite_of(request: BaseRequest) -> str:
+    """`trixie` of `debian:trixie`; raises InvalidValueError for other distributions."""
+    reference = request.reference
+    if reference.path.rsplit("/", 1)[-1] != "debian" or reference.tag in {None, "latest"}:
+        raise InvalidValueError(
+            f"cannot make a base image {reference.familiar}",
+            why="base images are made of Debian's packages, and the name says which release",
+            next_command="name it [HOST/]debian:RELEASE, for example debian:trixie",
+        )
+    return str(reference.tag).removesuffix("-slim")
+
+
+def _command(request: BaseRequest, platform: Platform, root: Path) -> list[str]:
+    port = _PORTS.get(str(platform))
+    if port is None:
+        raise UnsupportedPlatformError(
+            f"there is no Debian for {platform}",
+            why="Debian has no port of that name",
+            next_command="choose from " + ", ".join(_PORTS),
+        )
+    command = [
+        find_tool("mmdebstrap", "mmdebstrap"),
+        "--mode=root",
+        f"--variant={request.variant}",
+        f"--architectures={port}",
+        "--format=directory",
+    ]
+    if request.include:
+        command.append("--include=" + ",".join(request.include))
+    command += [suite_of(request), str(root)]
+    return [*command, request.mirror] if request.mirror else command
+
+
+def _remove_transient(root: Path) -> None:
+    for pattern in _TRANSIENT:
+        for path in root.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

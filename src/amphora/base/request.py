@@ -1,0 +1,22 @@
+"""What a base image is made of, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRequest:
+    """`reference` names the image and says what it is: `debian:trixie`.
+
+    `variant` is mmdebstrap's (minbase, apt, essential, …), `mirror` may be empty.
+    """
+
+    reference: Reference
+    platforms: Sequence[Platform]
+    include: Sequence[str] = ()
+    variant: str = "minbase"
+    mirror: str = ""
+    source_date_epoch: int | None = None
