@@ -47,9 +47,7 @@ def export_archive(
     NotFoundError before anything is written.
     """
     content = {
-        blobs.path(item.digest)
-        for _, root in images
-        for item in walk(blobs, root, partial=True)
+        blobs.path(item.digest) for _, root in images for item in walk(blobs, root, partial=True)
     }
     index = names.index_of(sorted(images, key=lambda image: str(image[0])))
     with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:

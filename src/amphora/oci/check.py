@@ -15,6 +15,7 @@ from amphora.oci import names, steps
 from amphora.oci.blobs import BlobStore
 from amphora.oci.database import Database
 from amphora.oci.graph import pulled_children
+from amphora.oci.workspace import abandoned_workspaces
 
 
 class ProblemKind(StrEnum):
@@ -43,8 +44,8 @@ def problems(root: Path, blobs: BlobStore, database: Database) -> list[Problem]:
     """Read everything in the store; returns what is wrong, in a stable order."""
     found = [*_bad_blobs(blobs), *_foreign_files(blobs)]
     found += [
-        Problem(ProblemKind.LEFTOVER, str(path), "a killed process left this file behind")
-        for path in blobs.abandoned()
+        Problem(ProblemKind.LEFTOVER, str(path), "a killed process left this behind")
+        for path in (*blobs.abandoned(), *abandoned_workspaces(root))
     ]
     try:
         found += _bad_records(root, blobs, database)

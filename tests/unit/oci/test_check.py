@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from amphora.core.reference import Reference
 from amphora.oci.steps import CacheRecord
+from amphora.oci.workspace import workspace
 
 HELLO = Reference.parse("hello")
 
@@ -87,3 +88,11 @@ def test_a_file_being_written_is_no_leftover(store):
     with store.blobs.writer() as writer:
         writer.write(b"half")
         assert found(store) == set()
+
+
+def test_an_abandoned_workspace_is_a_leftover_and_one_in_use_is_not(store):
+    with workspace(store.root) as alive:
+        dead = alive.with_name("dead")
+        dead.mkdir()
+        dead.with_suffix(".lock").touch()
+        assert found(store) == {("leftover", str(dead))}
