@@ -1,6 +1,7 @@
 """Real servers on real loopback sockets, and small images to move between them."""
 
 import asyncio
+import gzip
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from amphora.core.descriptor import (
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
+    OCI_LAYER_GZIP,
     OCI_MANIFEST,
     Descriptor,
 )
@@ -36,11 +38,13 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
+        self.ending: list[threading.Event] = []
 
     def start(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def close(self) -> None:
+        assert all(event.wait(20) for event in self.ending)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
@@ -71,10 +75,13 @@ class Server:
 
 @pytest.fixture
 def run_registry(loop_thread):
-    """A context manager that serves a directory as long as it is open."""
+    """A context manager that serves a directory as long as it is open.
+
+    With `linger`, the server's orderly end is waited for when all tests are done.
+    """
 
     @contextmanager
-    def run(root: Path, **options: Any) -> Iterator[Server]:
+    def run(root: Path, *, linger: bool = False, **options: Any) -> Iterator[Server]:
         ready = threading.Event()
         ports: list[int] = []
 
@@ -97,14 +104,15 @@ def run_registry(loop_thread):
             running.result()
         yield Server(root, f"127.0.0.1:{ports[0]}")
         running.cancel()
-        assert finished.wait(20)
+        loop_thread.ending.append(finished)
+        assert linger or finished.wait(20)
 
     return run
 
 
 @pytest.fixture
 def server(run_registry, tmp_path) -> Iterator[Server]:
-    with run_registry(tmp_path / "registry") as running:
+    with run_registry(tmp_path / "registry", linger=True) as running:
         yield running
 
 
@@ -206,12 +214,18 @@ def make_image() -> Callable[..., Descriptor]:
         blobs: BlobStore,
         platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64"),
         shared: bytes = b"shared" * 1000,
+        compressed: bool = False,
     ) -> Descriptor:
-        common = blobs.put(shared, OCI_LAYER)
+        def put_layer(content: bytes) -> Descriptor:
+            if compressed:
+                return blobs.put(gzip.compress(content, mtime=0), OCI_LAYER_GZIP)
+            return blobs.put(content, OCI_LAYER)
+
+        common = put_layer(shared)
         children = []
         for name in platforms:
             platform = Platform.parse(name)
-            own = blobs.put(f"layer of {platform}".encode(), OCI_LAYER)
+            own = put_layer(f"layer of {platform}".encode())
             config = ImageConfig(platform, diff_ids=(common.digest, own.digest))
             described = blobs.put(config.encode(), OCI_CONFIG)
             manifest = blobs.put(Manifest(described, (common, own)).encode(), OCI_MANIFEST)
