@@ -13,6 +13,7 @@ from amphora.core.digest import Digest
 from amphora.core.errors import InvalidValueError
 from amphora.oci.blobs import BlobStore
 from amphora.oci.model import Index, Manifest
+from amphora.registry.server.sessions import UploadSessions
 
 BLOB = bytes(range(256)) * 40
 DIGEST = Digest.of(BLOB)
@@ -163,6 +164,16 @@ def test_a_stream_without_content_range_is_appended(http):
 def test_an_upload_belongs_to_its_repository(http):
     location = http.post("/v2/app/blobs/uploads/").headers["location"]
     assert http.get(location.replace("/app/", "/other/")).status_code == 404
+
+
+def test_an_upload_has_one_writer_at_a_time(http, server):
+    location = http.post("/v2/app/blobs/uploads/").headers["location"]
+    session = UploadSessions(server.root / "uploads").find("app", location.rpartition("/")[2])
+    with session.appending() as file:
+        file.write(b"first")
+        reply = http.patch(location, content=b"second")
+        assert (reply.status_code, reply.headers["range"]) == (416, "0-4")
+    assert http.patch(location, content=b"second").headers["range"] == "0-10"
 
 
 def test_a_cancelled_upload_is_gone(http, server):

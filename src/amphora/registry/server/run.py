@@ -34,6 +34,8 @@ async def serve(
         config = uvicorn.Config(
             app,
             log_config=None,
+            # Warnings tell of clients that try TLS first, as all of them do.
+            log_level="error",
             access_log=False,
             server_header=False,
             lifespan="off",

@@ -76,12 +76,19 @@ def _digest_parameter(request: Request) -> Digest | None:
 
 
 async def _append(request: Request, session: UploadSession) -> None:
-    """Write a body to the end of a session's file, refusing one that belongs elsewhere."""
+    """Write a body to the end of a session's file, refusing one that belongs elsewhere.
+
+    Raises DiskFullError.
+    """
     with session.appending() as file:
         _check_range(request, session)
         try:
             async for chunk in request.stream():
                 await asyncio.to_thread(_write, file, chunk)
+        except OSError:
+            # What does not fit is not worth a day of the space that others lack.
+            session.discard()
+            raise
         except ClientDisconnect:
             raise Refusal(400, "BLOB_UPLOAD_INVALID", "the connection was lost") from None
 
