@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amphora.build.dockerfile.expand import MAX_DEPTH, Expansion, ExpansionError, expand
+from amphora.build.dockerfile.expand import MAX_DEPTH, ExpansionError, expand
 
 ENVIRONMENT = {
     "A": "value",
@@ -263,8 +263,8 @@ def test_the_names_that_were_looked_at(word, read, unset):
 
 
 FRAGMENTS = st.sampled_from(
-    ["$", "{", "}", "${A", "${B:-", "${A/", "/", "#", "%", "*", "?", "'", '"', "\\", "`", "a", " ", ":", "<<"]
-)  # fmt: skip
+    ["$", "{", "}", "${A", "${B:-", "${A/", "<<", *"/#%*?'\"\\`a :"],
+)
 ODD_WORDS = st.lists(FRAGMENTS, max_size=25).map("".join) | st.text(max_size=30)
 
 
@@ -272,11 +272,10 @@ ODD_WORDS = st.lists(FRAGMENTS, max_size=25).map("".join) | st.text(max_size=30)
 def test_any_word_expands_or_says_why_not(word, escape):
     try:
         expansion = expand(word, {"A": "a*b/c", "B": ""}, escape=escape)
-    except ExpansionError as error:
-        assert str(error)
-    else:
-        assert isinstance(expansion, Expansion)
-        assert expansion.unset <= expansion.read
+    except ExpansionError:
+        return
+    assert expansion.unset <= expansion.read
+    assert all(expansion.words)
 
 
 @given(st.text("abc*", max_size=30), st.text("ab*?", max_size=8))

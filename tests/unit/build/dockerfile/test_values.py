@@ -35,7 +35,7 @@ def test_durations(text, nanoseconds):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "s", "1 s", "-1s", "1ns", "999us", "1d", "1s ", ".s", "1e3s", "x", "9999999h", "١s"],
+    ["", "1", "s", "1 s", "-1s", "1ns", "999us", "1d", "1s ", ".s", "1e3s", "x", "9999999h"],
 )
 def test_wrong_durations(text):
     with pytest.raises(ValueError, match=r"duration|1ms|years"):
@@ -74,7 +74,7 @@ def test_ports(text, ports):
      "999.0.0.1:1:80", "8080-8082:80-81", "80 81", "+80"],
 )  # fmt: skip
 def test_wrong_ports(text):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"port|range|tcp|address"):
         read_ports(text)
 
 
@@ -95,14 +95,16 @@ def test_wrong_signals(name):
 @given(st.text("0123456789.hmsuµn+-", max_size=20))
 def test_any_text_is_a_duration_or_an_error(text):
     try:
-        assert read_duration(text) >= 0
-    except ValueError as error:
-        assert str(error)
+        nanoseconds = read_duration(text)
+    except ValueError:
+        return
+    assert nanoseconds == 0 or nanoseconds >= 10**6
 
 
 @given(st.text("0123456789.:/-[]udpt", max_size=12))
 def test_any_text_is_a_port_or_an_error(text):
     try:
-        assert read_ports(text)
-    except ValueError as error:
-        assert str(error)
+        ports = read_ports(text)
+    except ValueError:
+        return
+    assert all(port.endswith(("/tcp", "/udp")) for port in ports)
