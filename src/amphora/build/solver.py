@@ -9,8 +9,9 @@ from pathlib import Path
 
 from amphora.build.bases import Bases
 from amphora.build.dockerfile import instructions as ast
-from amphora.build.dockerfile.evaluate import StageScope, expand_from, global_scope
+from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
+from amphora.build.dockerfile.scope import expand_from, global_scope
 from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted
 from amphora.build.executor import Executor, Performed
 from amphora.build.filetree import FileTree
@@ -146,9 +147,7 @@ class Solver:
             state, triggers = await self._from_image(base, platform)
             variables = StageScope(scope, state.environment)
         state = state.without_triggers()
-        instructions = tuple(
-            parse_trigger(text, base.image, escape=self._dockerfile.escape) for text in triggers
-        )
+        instructions = tuple(parse_trigger(text, base.image) for text in triggers)
         return await StageBuild(stage, target, variables, self).run(state, instructions)
 
     async def _from_image(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from amphora.build.dockerfile import instructions as ast
-from amphora.build.dockerfile.evaluate import PROXY_ARGS, StageScope
+from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import Stage
 from amphora.build.metadata import change_config, command_line, join
 from amphora.build.state import ImageState
@@ -94,16 +94,13 @@ class StageBuild:
 
     def _run_step(self, state: ImageState, run: ast.Run) -> RunStep:
         _refuse_unfinished(run)
-        environment = self._scope.environment()
         arguments = command_line(state.config, run.shell_text if run.is_shell else run.command)
         return RunStep(
             runtime=self._around.runtime,
             execution=self._around.execution(state.platform),
             title=self._title(run),
             arguments=arguments,
-            environment={
-                name: value for name, value in environment.items() if name not in PROXY_ARGS
-            },
+            environment=self._scope.environment(),
             passing_environment=self._around.passing_environment,
             working_directory=state.config.working_dir or "/",
             user=state.config.user,
@@ -125,12 +122,12 @@ def _refuse_unfinished(run: ast.Run) -> None:
         ("--device", run.devices),
     ):
         if given:
-            raise run.source.error_at(
-                flag,
+            raise run.source.error(
                 f"RUN {flag} is not supported yet",
                 why="this version of Amphora runs every command with its layers alone, "
                 "on the host's network",
                 fix="leave the flag out",
+                span=run.source.span(flag),
             )
     if run.inline_file is not None:
         raise run.source.error(

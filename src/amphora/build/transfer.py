@@ -114,11 +114,11 @@ def _mode(instruction: ast.Transfer) -> int | None:
     except ValueError:
         mode = -1
     if not 0 <= mode <= 0o7777:
-        raise instruction.source.error_at(
-            instruction.chmod,
+        raise instruction.source.error(
             "--chmod is wrong",
             why=f"{instruction.chmod!r} is not an octal mode",
             fix="give it as in --chmod=755",
+            span=instruction.source.span(instruction.chmod),
         )
     return mode
 
@@ -136,9 +136,9 @@ def _refuse_unfinished(instruction: ast.Transfer) -> None:
 
 
 def _unfinished(instruction: ast.Transfer, word: str) -> DockerfileError:
-    return instruction.source.error_at(
-        word,
+    return instruction.source.error(
         f"{instruction.keyword} {word} is not supported yet",
         why="this version of Amphora copies files and directories as they are",
         fix="use RUN for what it would do, or list the files",
+        span=instruction.source.span(word),
     )

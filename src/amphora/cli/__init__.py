@@ -1,1 +1,1 @@
-"""."""
+"""The command line: parses, calls one function of another room, prints."""

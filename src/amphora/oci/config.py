@@ -16,7 +16,6 @@ from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.oci import wire
 
-
 #: The PATH of a container whose image sets none, as with docker and containerd.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -44,6 +44,14 @@ def find_tool(name: str, package: str) -> str:
     return path
 
 
+def tool_version(name: str) -> str | None:
+    """The last word of the first line that `name --version` prints; None if not installed."""
+    path = shutil.which(name)
+    if path is None:
+        return None
+    return run([path, "--version"]).decode(errors="replace").split("\n", 1)[0].split()[-1]
+
+
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that programs are started with."""
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -136,10 +136,11 @@ class _Application:
 
     def _pass_through(self, path: Names) -> None:
         """Note that the directories on the way belong to this layer as well."""
-        while path and path not in self._own:
-            self._own[path] = set()
+        while path:
             *parents, name = path
             path = tuple(parents)
+            if name in self._own[path]:
+                return
             self._own[path].add(name)
 
     def _white_out(self, place: Place, name: bytes) -> None:

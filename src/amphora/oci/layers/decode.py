@@ -27,7 +27,7 @@ _META = frozenset({_PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK})
 _KINDS = frozenset({FILE, _OLD_FILE, _CONTIGUOUS, b"1", b"2", b"3", b"4", b"5", b"6"})
 
 _ATTRIBUTE = b"SCHILY.xattr."
-_TIME = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
+_TIME = re.compile(rb"(-?)([0-9]{1,30})(?:\.([0-9]*))?")
 
 
 @dataclass(slots=True)

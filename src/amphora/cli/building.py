@@ -1,0 +1,45 @@
+"""What `amphora build` does in the worker: build, name, export, push."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from amphora.build.build import build
+from amphora.build.request import BuildRequest, BuildResult
+from amphora.cli.access import open_store
+from amphora.cli.progress import show_build
+from amphora.cli.transfer_progress import show_transfer
+from amphora.core.reference import Reference
+from amphora.core.settings import Settings
+from amphora.oci.archive import save_archive
+from amphora.registry.client import Registry
+
+
+async def run_build(
+    settings: Settings,
+    request: BuildRequest,
+    tags: Sequence[Reference],
+    *,
+    push: bool,
+    archives: Sequence[Path],
+    progress: str,
+) -> BuildResult:
+    """Build and put the image everywhere it is wanted; the store has it first."""
+    with open_store(settings) as store:
+        with show_build(progress) as listener:
+            result = await build(
+                request,
+                store,
+                jobs=settings.jobs,
+                insecure_registries=settings.insecure_registries,
+                listener=listener,
+            )
+        for tag in tags:
+            store.tag(tag, result.image)
+        for archive in archives:
+            save_archive(store.blobs, [(tag, result.image) for tag in tags], archive)
+        for tag in tags if push else ():
+            insecure = settings.insecure_registries
+            with show_transfer() as transfer:
+                async with Registry(tag.domain, insecure_registries=insecure) as registry:
+                    await registry.push(store.blobs, result.image, tag, progress=transfer)
+        return result

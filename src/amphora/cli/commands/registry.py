@@ -1,0 +1,37 @@
+"""`amphora registry`."""
+
+from pathlib import Path
+
+import click
+
+from amphora.cli.options import pass_settings
+from amphora.cli.worker import run_async
+from amphora.core.settings import Settings
+
+
+@click.group("registry")
+def command() -> None:
+    """Serve images from this machine."""
+
+
+@command.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5000, show_default=True, help="Port; 0 takes a free one.")
+@pass_settings
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Serve an OCI registry until it is stopped.
+
+    docker, podman, skopeo and Kubernetes push to it and pull from it. It listens
+    on the loopback address, without encryption, unless told otherwise.
+    """
+    from amphora.registry.server.run import serve as run_server  # noqa: PLC0415
+
+    shown_host = f"[{host}]" if ":" in host else host
+    run_async(
+        run_server(
+            Path(settings.registry_store),
+            host,
+            port,
+            lambda actual: click.echo(f"serving http://{shown_host}:{actual}"),
+        )
+    )

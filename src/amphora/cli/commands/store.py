@@ -1,0 +1,51 @@
+"""`amphora store`."""
+
+import click
+
+from amphora.cli.options import format_option, pass_settings
+from amphora.cli.output import human_size, print_json, print_table
+from amphora.cli.worker import in_worker
+from amphora.core.errors import StoreError
+from amphora.core.settings import Settings
+
+
+@click.group("store")
+def command() -> None:
+    """Check and clean the store of images and layers."""
+
+
+@command.command()
+@format_option
+@pass_settings
+@in_worker
+def check(settings: Settings, output_format: str) -> None:
+    """Read everything in the store and say what is wrong with it."""
+    from amphora.cli.access import open_store  # noqa: PLC0415
+
+    with open_store(settings) as store:
+        problems = store.check()
+    rows = [(problem.kind, problem.subject, problem.sentence) for problem in problems]
+    if output_format == "json":
+        print_json([dict(zip(("kind", "subject", "sentence"), row, strict=True)) for row in rows])
+    elif rows:
+        print_table(("KIND", "SUBJECT", "PROBLEM"), rows)
+    else:
+        click.echo(f"{settings.store} is clean")
+    if problems:
+        raise StoreError(
+            f"the store {settings.store} has {len(problems)} problem(s)",
+            why=problems[0].sentence,
+            next_command="remove the images concerned with `amphora image rm` and make them again",
+        )
+
+
+@command.command()
+@click.option("--cache", is_flag=True, help="Forget the build cache too.")
+@pass_settings
+@in_worker
+def gc(settings: Settings, *, cache: bool) -> None:
+    """Delete what no image and no cached step needs."""
+    from amphora.cli.access import collect_garbage  # noqa: PLC0415
+
+    freed = collect_garbage(settings, cache=cache)
+    click.echo(f"freed {human_size(freed.size)} in {freed.count} pieces")

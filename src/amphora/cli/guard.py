@@ -1,0 +1,48 @@
+"""From what a command raises to what a person reads and a shell gets."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError
+
+#: What a shell expects of a program whose reader went away (128 + SIGPIPE).
+_EXIT_BROKEN_PIPE = 141
+
+
+def guarded(function: Callable[[], object]) -> int:
+    """Run a command; returns its exit status, having said what went wrong.
+
+    Whatever is not an error of ours is a defect, and keeps its traceback.
+    """
+    try:
+        status = function()
+        sys.stdout.flush()
+    except AmphoraError as error:
+        show_error(error)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_BROKEN_PIPE
+    return status if isinstance(status, int) else 0
+
+
+def show_error(error: AmphoraError) -> None:
+    """What happened, where, why, and what to do now; on standard error."""
+    if error.excerpt:
+        click.echo(error.excerpt, err=True)
+    for label, text, colour in (
+        ("error", error.what, "red"),
+        ("  why", error.why, None),
+        (" next", error.next_command, "green"),
+    ):
+        click.echo(f"{click.style(label, fg=colour, bold=True)}: {text}", err=True)

@@ -1,0 +1,94 @@
+"""The `amphora` program: its commands, and the one place where it exits."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+import amphora
+from amphora.cli.guard import guarded
+from amphora.core.errors import InvalidValueError
+from amphora.core.settings import TABLE, Settings
+
+#: Name → what it does, in the order of the main job. Modules are imported when used.
+COMMANDS: Mapping[str, str] = {
+    "base": "Make base images from a distribution's packages.",
+    "build": "Build an image for several platforms from one Dockerfile.",
+    "image": "List, inspect and remove images.",
+    "pull": "Fetch an image, all platforms or some, from a registry.",
+    "push": "Send an image, all platforms of it, to a registry.",
+    "verify": "Run every variant of an image and hold it to its label.",
+    "registry": "Serve images from this machine.",
+    "store": "Check and clean the store of images and layers.",
+    "completion": "Print the completion script for a shell.",
+    "version": "Show the version of Amphora and of what it runs.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one is called, so that help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"amphora.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _settings_flags(command: click.Command) -> click.Command:
+    """One flag for each row of the settings table."""
+    for setting in TABLE:
+        text = f"{setting.help}  [{setting.variable}; default: {setting.default_text}]"
+        command.params.append(click.Option([setting.flag], metavar=setting.metavar, help=text))
+    return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(amphora.__version__, prog_name="amphora")
+@click.pass_context
+def cli(context: click.Context, /, **flags: str | None) -> None:
+    """Build, prove and ship images for ARM64 and x86-64 from one machine."""
+    context.obj = Settings.resolve(
+        flags=flags, environment=os.environ, file=_configuration_file(), uid=os.getuid()
+    )
+
+
+_settings_flags(cli)
+
+
+def _configuration_file() -> Mapping[str, Any]:
+    """The settings in `amphora/config.toml` of the XDG configuration directory, if it is there."""
+    directory = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '/')}/.config"
+    path = Path(directory, "amphora", "config.toml")
+    if not path.exists():
+        return {}
+    import tomllib  # noqa: PLC0415  most people have no such file
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidValueError(
+            f"cannot read the configuration file {path}",
+            why=str(error),
+            next_command="correct it, or remove it",
+        ) from error
+
+
+def main() -> None:
+    """Run the program and exit with its status."""
+    sys.exit(guarded(lambda: cli.main(prog_name="amphora", standalone_mode=False)))

@@ -1,0 +1,100 @@
+"""Options and arguments that several commands share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from amphora.core.errors import InvalidValueError
+from amphora.core.platform import Platform, parse_platforms
+from amphora.core.reference import Reference
+from amphora.core.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+pass_settings = click.make_pass_decorator(Settings)
+
+
+def platform_option(help_text: str) -> Callable[[F], F]:
+    """`--platform a,b --platform c`, as a tuple of platforms."""
+
+    def read(
+        _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+    ) -> tuple[Platform, ...]:
+        return parse_platforms(values)
+
+    return click.option(
+        "--platform", "platforms", multiple=True, callback=read, metavar="PLATFORMS", help=help_text
+    )
+
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+
+
+class ReferenceType(click.ParamType[Reference]):
+    """An image reference; names in the store complete."""
+
+    name = "image"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Reference:
+        del param, ctx
+        return value if isinstance(value, Reference) else Reference.parse(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del param
+        from amphora.oci.store import Store  # noqa: PLC0415  imported when used
+
+        settings = ctx.find_object(Settings)
+        if settings is None:
+            return []
+        names = [image.reference.familiar for image in Store(Path(settings.store)).images()]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+REFERENCE = ReferenceType()
+
+
+def read_pairs(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """`NAME=VALUE`, repeated, as a mapping."""
+    pairs = [value.partition("=") for value in values]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise InvalidValueError(
+                f"{parameter.opts[0]} cannot be {name or '='!r}",
+                why="it is written as NAME=VALUE",
+                next_command=f"for example {parameter.opts[0]} VERSION=1.0",
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def source_date_epoch() -> int | None:
+    """SOURCE_DATE_EPOCH of the environment, in seconds; raises InvalidValueError.
+
+    https://reproducible-builds.org/specs/source-date-epoch/
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InvalidValueError(
+            f"SOURCE_DATE_EPOCH cannot be {text!r}",
+            why="it is a number of seconds since 1970",
+            next_command="export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+        )
+    return int(text)

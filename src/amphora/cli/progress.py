@@ -1,0 +1,130 @@
+"""Showing what a build does: a live picture on a terminal, plain lines in a log."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from amphora.build.events import Event, Listener, StepFinished, StepOutput, StepStarted
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@contextmanager
+def show_build(style: str) -> Iterator[Listener]:
+    """A listener for a build, printing to standard error.
+
+    `style` is docker's: auto, plain, tty or quiet.
+    """
+    if style == "quiet":
+        yield lambda _event: None
+    elif style == "tty" or (style == "auto" and sys.stderr.isatty()):
+        yield from _live()
+    else:
+        yield PlainProgress()
+
+
+class PlainProgress:
+    """Lines as BuildKit's `--progress=plain` has them: `#3 …`, output with seconds, DONE."""
+
+    def __init__(self) -> None:
+        self._started: dict[int, float] = {}
+        self._rest: dict[int, bytes] = {}
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StepStarted(identity, platform, title):
+                self._started[identity] = time.monotonic()
+                click.echo(f"#{identity} [{platform}] {title}", err=True)
+            case StepOutput(identity, content):
+                *lines, self._rest[identity] = (self._rest.get(identity, b"") + content).split(
+                    b"\n"
+                )
+                self._print(identity, lines)
+            case StepFinished(identity, ran, seconds, failed):
+                self._print(identity, [rest] if (rest := self._rest.pop(identity, b"")) else [])
+                word = "ERROR" if failed else "CACHED" if ran == "cached" else "DONE"
+                where = "" if failed or ran == "cached" else f" {seconds:.1f}s ({ran})"
+                click.echo(f"#{identity} {word}{where}\n", err=True)
+
+    def _print(self, identity: int, lines: list[bytes]) -> None:
+        seconds = time.monotonic() - self._started[identity]
+        for line in lines:
+            text = line.decode(errors="replace").rstrip("\r")
+            click.echo(f"#{identity} {seconds:.3f} {text}", err=True)
+
+
+def _live() -> Iterator[Listener]:
+    from rich.console import Console  # noqa: PLC0415  only for terminals
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    picture = _Picture()
+    with Live(picture, console=console, refresh_per_second=8, transient=True) as live:
+
+        def listen(event: Event) -> None:
+            line = picture.take(event)
+            if line is not None:
+                live.console.print(line, highlight=False, markup=True, soft_wrap=True)
+
+        yield listen
+
+
+class _Picture:
+    """The steps under way, each with its clock and the last line it printed."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, _Running] = {}
+
+    def take(self, event: Event) -> str | None:
+        """Note an event; returns the line to leave behind when a step has ended."""
+        from rich.markup import escape  # noqa: PLC0415
+
+        match event:
+            case StepStarted(identity, platform, title):
+                self._steps[identity] = _Running(f"[{platform}] {title}", time.monotonic())
+            case StepOutput(identity, content):
+                self._steps[identity].hear(content)
+            case StepFinished(identity, ran, seconds, failed):
+                step = self._steps.pop(identity)
+                title = escape(step.title)
+                if failed:
+                    said = escape(step.output.decode(errors="replace"))
+                    return f"[red]✗[/red] {title} [dim]{seconds:.1f}s[/dim]\n{said}"
+                took = "cached" if ran == "cached" else f"{seconds:.1f}s {ran}"
+                return f"[green]✓[/green] {title} [dim]{took}[/dim]"
+        return None
+
+    def __rich__(self) -> "RenderableType":
+        from rich.console import Group  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        now = time.monotonic()
+        lines = [
+            Text(f"  {step.title} {now - step.started:.1f}s  {step.last_line}", no_wrap=True)
+            for step in self._steps.values()
+        ]
+        return Group(*lines)
+
+
+class _Running:
+    """`output` is the end of what the step printed, shown if it fails."""
+
+    _KEPT = 8192
+
+    def __init__(self, title: str, started: float) -> None:
+        self.title = title
+        self.started = started
+        self.output = b""
+
+    def hear(self, content: bytes) -> None:
+        self.output = (self.output + content)[-self._KEPT :]
+
+    @property
+    def last_line(self) -> str:
+        lines = self.output.decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
