@@ -4,13 +4,14 @@ Runs inside the worker's namespaces.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from amphora.build.assemble import assemble
 from amphora.build.bases import Bases
 from amphora.build.dockerfile.parser import Dockerfile, parse
-from amphora.build.events import Listener
+from amphora.build.dockerfile.scope import unused_build_args
+from amphora.build.events import Listener, Warned
 from amphora.build.executor import Executor
 from amphora.build.filetree import FileTree
 from amphora.build.ignore import IgnoreRules
@@ -39,6 +40,8 @@ async def build(
     Raises the errors of every part: DockerfileError, ContextError, StepFailedError, ….
     """
     dockerfile = read_dockerfile(request.dockerfile)
+    for warning in _warnings(dockerfile, request.build_args):
+        listener(warning)
     context = open_context(request)
     sweep_workspaces(store.root)
     with workspace(store.root) as work:
@@ -70,6 +73,13 @@ async def build(
         states = await solver.solve()
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
         return BuildResult(image, variants, solver.reports)
+
+
+def _warnings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Iterator[Warned]:
+    for notice in dockerfile.warnings:
+        yield Warned(f"{dockerfile.filename}:{notice.line}", notice.message)
+    for name in unused_build_args(dockerfile, build_args):
+        yield Warned(f"--build-arg {name}", "no ARG of the Dockerfile takes it")
 
 
 def read_dockerfile(path: Path) -> Dockerfile:

@@ -33,5 +33,13 @@ class StepFinished:
     failed: bool = False
 
 
-Event = StepStarted | StepOutput | StepFinished
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that works but is probably not what was meant; `place` is FILE:LINE or a flag."""
+
+    place: str
+    text: str
+
+
+Event = StepStarted | StepOutput | StepFinished | Warned
 Listener = Callable[[Event], None]

@@ -20,7 +20,7 @@ class BuildRequest:
     dockerfile: Path
     platforms: Sequence[Platform]
     target: str | None = None
-    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     use_cache: bool = True
     pull: bool = False

@@ -60,13 +60,10 @@ class Solver:
         self._listener = listener
         self._target_stage = dockerfile.target_stage(request.target or "")
         self._platforms = request.platforms
-        build_args = {
-            name: value for name, value in request.build_args.items() if value is not None
-        }
         self._scopes = {
             platform: global_scope(
                 dockerfile,
-                build_args,
+                request.build_args,
                 platform,
                 Platform.host(),
                 target_stage=request.target or "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amphora.build.events import Event, Listener, StepFinished, StepOutput, StepStarted
+from amphora.build.events import Event, Listener, StepFinished, StepOutput, StepStarted, Warned
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -50,6 +50,8 @@ class PlainProgress:
                 word = "ERROR" if failed else "CACHED" if ran == "cached" else "DONE"
                 where = "" if failed or ran == "cached" else f" {seconds:.1f}s ({ran})"
                 click.echo(f"#{identity} {word}{where}\n", err=True)
+            case Warned(place, text):
+                click.echo(f"WARN {place}: {text}", err=True)
 
     def _print(self, identity: int, lines: list[bytes]) -> None:
         seconds = time.monotonic() - self._started[identity]
@@ -97,6 +99,8 @@ class _Picture:
                     return f"[red]✗[/red] {title} [dim]{seconds:.1f}s[/dim]\n{said}"
                 took = "cached" if ran == "cached" else f"{seconds:.1f}s {ran}"
                 return f"[green]✓[/green] {title} [dim]{took}[/dim]"
+            case Warned(place, text):
+                return f"[yellow]![/yellow] {escape(place)}: {escape(text)}"
         return None
 
     def __rich__(self) -> "RenderableType":

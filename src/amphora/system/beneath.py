@@ -106,6 +106,7 @@ class Tree:
         self._stale = False
 
     def _walk(self, names: Names, make: bool) -> Place:
+        _check_length(names)
         walk = _Walk(self._root)
         try:
             walk.follow(names, make)
@@ -159,8 +160,7 @@ class _Walk:
         return True
 
     def _make(self, name: bytes) -> int:
-        if sum(map(len, self.path)) + len(self.path) + len(name) >= _LONGEST_PATH:
-            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        _check_length((*self.path, name))
         os.mkdir(name, dir_fd=self.here)
         # Whatever the umask says.
         os.chmod(name, _MADE_MODE, dir_fd=self.here)
@@ -181,6 +181,11 @@ class _Walk:
     def _enter(self, directory: int) -> None:
         os.close(self.here)
         self.here = directory
+
+
+def _check_length(names: Names) -> None:
+    if sum(map(len, names)) + len(names) > _LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
 
 
 def remove_directory(name: bytes, parent: int) -> None:

@@ -68,7 +68,8 @@ def _split(name: bytes) -> tuple[bytes, bytes | None]:
         return b"", None
     if len(name) <= 100:
         return b"", name
-    slash = name.rfind(b"/", 0, 156)
+    # Not the slash that ends a directory's name.
+    slash = name.rfind(b"/", 0, min(156, len(name) - 1))
     rest = name[slash + 1 :]
     if slash <= 0 or not 0 < len(rest) <= 100:
         return b"", None

@@ -29,8 +29,8 @@ from amphora.system.beneath import Names, Place, Tree, names_in
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Times the kernel takes: 64 bits of nanoseconds, as in Go.
-_TIMES = range(-(2**63), 2**63)
+#: The nanoseconds whose seconds the kernel takes.
+_TIMES = range(-(2**63) * 10**9, 2**63 * 10**9)
 
 _MOST_NOTES = 1000
 
@@ -196,5 +196,5 @@ def _set_time(time: int, place: Place, name: bytes) -> None:
 
 
 def _both(time: int) -> tuple[int, int]:
-    """Access and modification time; what no clock can say becomes 1970, as in containerd."""
+    """Access and modification time; what the kernel cannot take becomes 1970, as in Go."""
     return (time, time) if time in _TIMES else (0, 0)

@@ -1,0 +1,191 @@
+"""What tests of several rooms share: a tiny real base image, the program, the worker.
+
+Nothing here pretends: the base image is Debian's busybox for two platforms, the
+program is the installed `amphora`, the worker is the kernel's.
+"""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PLATFORMS = ("linux/amd64", "linux/arm64")
+AMPHORA = Path(sys.executable).with_name("amphora")
+
+
+@dataclass(frozen=True)
+class Amphora:
+    """The program with a store of its own; call it with arguments, get what it did."""
+
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Path:
+        return self.home / "store"
+
+    def command(self, *arguments: object) -> list[str]:
+        return [str(AMPHORA), *map(str, arguments)]
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "AMPHORA_STORE": str(self.store),
+            "AMPHORA_REGISTRY_STORE": str(self.home / "registry"),
+            **self.environment,
+        }
+
+    def __call__(self, *arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, whatever that is; output and errors are text."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
+        )
+
+    def ok(self, *arguments: object, **options: object) -> str:
+        """Run it, insist on success, and return what it printed to standard output."""
+        done = self(*arguments, **options)
+        assert done.returncode == 0, f"amphora {arguments}: {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def amphora(tmp_path) -> Amphora:
+    """The program, with an empty store."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Amphora(home)
+
+
+@pytest.fixture(scope="session")
+def busybox_archive(tmp_path_factory) -> Path:
+    """An OCI archive with `busybox:latest` for two platforms, made from Debian's packages."""
+    if not shutil.which("mmdebstrap"):
+        pytest.skip("needs mmdebstrap: make setup-test")
+    directory = tmp_path_factory.mktemp("busybox")
+    fetching = [_fetch_busybox(directory, platform) for platform in PLATFORMS]
+    assert [process.wait() for process in fetching] == [0] * len(fetching)
+    return _archive_busybox(directory)
+
+
+@pytest.fixture
+def seeded(amphora, busybox_archive) -> Amphora:
+    """The program, with `busybox:latest` in its store."""
+    from amphora.oci.archive import import_archive
+    from amphora.oci.store import Store
+
+    with busybox_archive.open("rb") as archive:
+        import_archive(Store(amphora.store), archive)
+    return amphora
+
+
+@pytest.fixture(scope="session")
+def in_worker():
+    """Call a function as root of new namespaces; returns its (picklable) result or raises.
+
+    The namespaces need a process of their own, so the call happens in a fork.
+    """
+    return _call_in_worker
+
+
+def _call_in_worker(function):
+    from amphora.system.namespace import run_inside
+
+    with tempfile.TemporaryFile() as answer:
+
+        def body() -> int:
+            try:
+                outcome = (True, function())
+            except Exception as error:
+                outcome = (False, error)
+            pickle.dump(outcome, answer)
+            answer.flush()
+            return 0
+
+        child = os.fork()
+        if child == 0:
+            status = 70
+            try:
+                status = run_inside(body)
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, "the worker died"
+        answer.seek(0)
+        succeeded, value = pickle.load(answer)
+    if not succeeded:
+        raise value
+    return value
+
+
+def _fetch_busybox(directory: Path, platform: str) -> subprocess.Popen[bytes]:
+    """Unpack the package without running anything of it."""
+    architecture = platform.partition("/")[2]
+    return subprocess.Popen(
+        [
+            *("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory"),
+            *(f"--architectures={architecture}", "--include=busybox-static", "trixie"),
+            str(directory / architecture),
+        ]
+    )
+
+
+def _archive_busybox(directory: Path) -> Path:
+    from amphora.core.platform import Platform
+    from amphora.core.reference import Reference
+    from amphora.oci.archive import save_archive
+    from amphora.oci.assembly import put_image, put_index
+    from amphora.oci.config import ContainerConfig, ImageConfig
+    from amphora.oci.layers.diff import write_tree
+    from amphora.oci.layers.writer import LayerWriter
+    from amphora.oci.store import Store
+
+    store = Store(directory / "store")
+    manifests = []
+    for platform in map(Platform.parse, PLATFORMS):
+        root = _lay_out(directory, platform.architecture)
+        with LayerWriter(store.blobs) as writer:
+            write_tree(root, writer, clamp_mtime=0)
+            layer = writer.commit()
+        config = ImageConfig(
+            platform,
+            ContainerConfig(env=("PATH=/bin",), cmd=("sh",)),
+            (layer.diff_id,),
+            created="1970-01-01T00:00:00Z",
+        )
+        manifests.append(put_image(store.blobs, config, [layer.descriptor]))
+    archive = directory / "busybox.tar"
+    image = put_index(store.blobs, manifests)
+    save_archive(store.blobs, [(Reference.parse("busybox"), image)], archive)
+    return archive
+
+
+def _lay_out(directory: Path, architecture: str) -> Path:
+    """/bin with every applet, a few users, /tmp; the same for both but for the program."""
+    root = directory / f"root-{architecture}"
+    (root / "bin").mkdir(parents=True)
+    (root / "etc").mkdir()
+    (root / "tmp").mkdir()
+    (root / "tmp").chmod(0o1777)
+    shutil.copy(directory / architecture / "usr/bin/busybox", root / "bin/busybox")
+    native = directory / PLATFORMS[0].partition("/")[2] / "usr/bin/busybox"
+    for applet in subprocess.check_output([native, "--list"], text=True).split():
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nmail:x:8:12:mail:/var/mail:/bin/sh\n"
+    )
+    (root / "etc/group").write_text("root:x:0:\nmail:x:12:\nstaff:x:50:mail\n")
+    return root
