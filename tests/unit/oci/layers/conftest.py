@@ -45,17 +45,26 @@ class TarMaker:
         return apply_layer(io.BytesIO(self.bytes), root, **options)
 
 
+def below(root: Path) -> list[Path]:
+    """Every path in a tree; links are not looked at (Path.rglob asks where they lead)."""
+    return [
+        Path(directory, name)
+        for directory, directories, files in os.walk(root)
+        for name in directories + files
+    ]
+
+
 def picture(root: Path, *, inodes: bool = False) -> dict[str, tuple]:
     """What a layer says about a tree; with `inodes`, also what no change leaves as it was."""
     seen = {}
-    for path in root.rglob("*"):
+    for path in below(root):
         status = path.lstat()
         facts = [status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns // 10**9]
         if stat.S_ISREG(status.st_mode):
             facts += [path.read_bytes(), status.st_nlink]
         elif stat.S_ISLNK(status.st_mode):
             facts += [path.readlink()]
-        if not path.is_symlink() and (path.is_file() or path.is_dir()):
+        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
             facts += [(name, os.getxattr(path, name)) for name in sorted(os.listxattr(path))]
         if inodes:
             facts += [status.st_ino, status.st_ctime_ns]
