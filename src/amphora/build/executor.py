@@ -78,10 +78,12 @@ class Executor:
     async def perform(
         self, key: str, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
     ) -> Performed:
-        """Do it, store the layer and remember it under the key. Raises what the step raises."""
+        """Do it, store the layer and remember it under the key. Raises what the step raises.
+
+        The parent's layers must have been unpacked.
+        """
         async with self._slots:
             started = time.monotonic()
-            await asyncio.to_thread(self._snapshots.unpack, parent)
             layer, ran = await self._in_mounted_root(parent, step, on_output)
             seconds = time.monotonic() - started
             done = Performed(layer, self._now(), ran, seconds, cached=False)

@@ -56,8 +56,3 @@ class BuildResult:
     image: Descriptor
     variants: Sequence[Variant]
     steps: Sequence[StepReport]
-
-    @property
-    def executed(self) -> int:
-        """How many steps were not taken from the cache."""
-        return sum(step.ran != "cached" for step in self.steps)

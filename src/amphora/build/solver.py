@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from amphora.build.bases import Bases
@@ -75,6 +76,7 @@ class Solver:
         ).proxy_environment
         self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
         self._steps: dict[str, asyncio.Task[Performed]] = {}
+        self._unpacking: dict[Path, asyncio.Task[None]] = {}
         self._identities = itertools.count(1)
 
     async def solve(self) -> list[ImageState]:
@@ -157,26 +159,46 @@ class Solver:
             raise
 
     async def _perform(self, key: str, state: ImageState, step: Step, title: str) -> Performed:
+        done = self._executor.recall(key)
+        if done is None:
+            await self._unpack(state)
+        with self._reported(state.platform, title) as told:
+            if done is None:
+                done = await self._executor.perform(key, state.layers, step, told.output)
+            told.ran = done.ran
+            return done
+
+    async def _unpack(self, state: ImageState) -> None:
+        """Have the layers on disk as directories; a task of its own, shared by all who wait."""
+        path = self._snapshots.path(state.diff_ids)
+        if path.exists():
+            return
+        if path not in self._unpacking:
+            self._unpacking[path] = self._group.create_task(self._unpack_now(state))
+        await self._unpacking[path]
+
+    async def _unpack_now(self, state: ImageState) -> None:
+        title = f"unpack {len(state.layers)} layer(s) of the base image"
+        with self._reported(state.platform, title):
+            await asyncio.to_thread(self._snapshots.unpack, state.layers)
+
+    @contextmanager
+    def _reported(self, platform: Platform, title: str) -> Iterator["_Told"]:
+        """Tell the listener when something starts and ends, and keep the report."""
         identity = next(self._identities)
-        self._listener(StepStarted(identity, state.platform, title))
+        told = _Told(lambda content: self._listener(StepOutput(identity, content)))
+        self._listener(StepStarted(identity, platform, title))
         started = time.monotonic()
         try:
-            done = self._executor.recall(key)
-            if done is None:
-                done = await self._executor.perform(
-                    key,
-                    state.layers,
-                    step,
-                    lambda content: self._listener(StepOutput(identity, content)),
-                )
+            yield told
         except BaseException:
-            seconds = time.monotonic() - started
-            self._listener(StepFinished(identity, "failed", seconds, failed=True))
+            self._listener(
+                StepFinished(identity, "failed", time.monotonic() - started, failed=True)
+            )
             raise
-        seconds = 0.0 if done.cached else done.seconds
-        self._listener(StepFinished(identity, done.ran, seconds))
-        self.reports.append(StepReport(state.platform, title, done.ran, seconds))
-        return done
+        seconds = time.monotonic() - started
+        self._listener(StepFinished(identity, told.ran, seconds))
+        self.reports.append(StepReport(platform, title, told.ran, seconds))
 
     def _showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
         """A way to look at the files of a state, mounted while somebody looks."""
@@ -188,6 +210,14 @@ class Solver:
                 yield overlay.root
 
         return shown
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is told of a step while it runs: its output, and in the end where it ran."""
+
+    output: Callable[[bytes], None]
+    ran: str = "worker"
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

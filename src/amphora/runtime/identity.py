@@ -11,10 +11,11 @@ from amphora.system.roots import read_in_root
 def resolve_user(root: Path, text: str) -> User:
     """Docker's rule: names come from the root's /etc/passwd and /etc/group, numbers stand.
 
-    Raises InvalidValueError for a name the root does not know.
+    An empty text means root. Raises InvalidValueError for a name the root does not know.
     """
     user_text, colon, group_text = text.partition(":")
-    entry = _find(root, "etc/passwd", user_text or "0")
+    user_text = user_text or "0"
+    entry = _find(root, "etc/passwd", user_text)
     if entry:
         uid, gid, name = int(entry[2]), int(entry[3]), entry[0]
     else:
