@@ -11,7 +11,7 @@ APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap python3-venv debian-arch
 APT_TEST_PACKAGES := skopeo buildah
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
-.PHONY: help setup setup-test demo test lint format lock bench clean
+.PHONY: help setup setup-test demo test lint format lock docs bench clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -59,6 +59,9 @@ lint: setup ## Style, types and floors
 
 format: setup ## Format the code
 	.venv/bin/ruff check --fix-only --quiet . ; .venv/bin/ruff format .
+
+docs: setup ## Write the pages that are made from the code
+	.venv/bin/python docs/settings.py > docs/settings.md
 
 bench: setup-test ## Measure against the peers and write docs/benchmarks.md
 	.venv/bin/python bench/run.py

@@ -1,5 +1,6 @@
 """`amphora registry`."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -27,11 +28,12 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     from amphora.registry.server.run import serve as run_server  # noqa: PLC0415
 
     shown_host = f"[{host}]" if ":" in host else host
-    run_async(
-        run_server(
-            Path(settings.registry_store),
-            host,
-            port,
-            lambda actual: click.echo(f"serving http://{shown_host}:{actual}"),
-        )
+    server = run_server(
+        Path(settings.registry_store),
+        host,
+        port,
+        lambda actual: click.echo(f"serving http://{shown_host}:{actual}"),
     )
+    # Being stopped is how a server ends when all is well.
+    with suppress(KeyboardInterrupt):
+        run_async(server)
