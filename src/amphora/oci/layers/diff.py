@@ -146,12 +146,12 @@ class _Diff:
         if self._overlay and any(
             name in _OPAQUE and os.getxattr(directory, name) == b"y" for name in names
         ):
-            self._put(self._marker(child, child.path + OPAQUE_MARKER))
+            self._put(_marker(child.path + OPAQUE_MARKER))
 
     def _write_leaf(self, child: _Child) -> None:
         if child.is_whiteout:
             parent = child.path.removesuffix(child.name)
-            self._put(self._marker(child, parent + WHITEOUT_PREFIX + child.name))
+            self._put(_marker(parent + WHITEOUT_PREFIX + child.name))
             return
         entry = self._entry(child)
         if child.status.st_nlink > 1:
@@ -199,15 +199,17 @@ class _Diff:
             mtime=self._time(status),
         )
 
-    def _marker(self, child: _Child, name: bytes) -> Entry:
-        return Entry(name=name, kind=FILE, mode=0, mtime=self._time(child.status))
-
     def _time(self, status: os.stat_result) -> int:
         return status.st_mtime_ns if self._latest is None else min(status.st_mtime_ns, self._latest)
 
     def _put(self, entry: Entry) -> None:
         self._writer.write(encode(entry))
         self._count += 1
+
+
+def _marker(name: bytes) -> Entry:
+    """A whiteout: it has no owner and no time, only a name that means something."""
+    return Entry(name=name, kind=FILE)
 
 
 def _attributes(child: _Child, file: int, names: list[str]) -> dict[str, bytes]:
