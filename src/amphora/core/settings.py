@@ -89,7 +89,7 @@ TABLE: tuple[Setting, ...] = (
         metavar="URL",
         read=str,
         default=lambda _environment, _uid: "",
-        default_text="the mirror in this machine's apt sources",
+        default_text="the one mmdebstrap knows",
     ),
     Setting(
         key="insecure_registries",

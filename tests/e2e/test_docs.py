@@ -1,0 +1,88 @@
+"""The documents are true: commands are run as they stand, generated pages are current."""
+
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(
+    r"^```console(?P<background> background)?\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+)
+
+
+def test_the_settings_page_is_current():
+    specification = importlib.util.spec_from_file_location(
+        "settings_page", ROOT / "docs/settings.py"
+    )
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert (ROOT / "docs/settings.md").read_text() == module.page()
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_every_command_of_getting_started_works(amphora, tmp_path):
+    page = (ROOT / "docs/getting-started.md").read_text()
+    blocks = list(_BLOCK.finditer(page))
+    assert len(blocks) >= 7
+    port = _free_port()
+    servers = []
+    try:
+        for block in blocks:
+            for line in _commands(block["text"].replace("5000", str(port))):
+                if block["background"]:
+                    servers.append(_start(amphora, line, tmp_path))
+                    _wait_for(port)
+                else:
+                    _run(amphora, line, tmp_path)
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait()
+
+
+def _commands(text):
+    return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+
+
+def _run(amphora, line, directory):
+    done = _start(amphora, line, directory)
+    output, _ = done.communicate()
+    assert done.returncode == 0, f"{line}\n{output}"
+
+
+def _start(amphora, line, directory):
+    """As a person's shell would, in a directory with the examples in it."""
+    if not (directory / "examples").exists():
+        (directory / "examples").symlink_to(ROOT / "examples")
+    path = f"{Path(amphora.command()[0]).parent}:{os.environ['PATH']}"
+    return subprocess.Popen(
+        ["bash", "-c", line],
+        cwd=directory,
+        env={**amphora.environ(), "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _wait_for(port):
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    pytest.fail(f"nothing listens on port {port}")
