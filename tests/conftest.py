@@ -15,6 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.archive import import_archive, save_archive
+from amphora.oci.assembly import put_image, put_index
+from amphora.oci.config import ContainerConfig, ImageConfig
+from amphora.oci.layers.diff import write_tree
+from amphora.oci.layers.writer import LayerWriter
+from amphora.oci.store import Store
+from amphora.system.namespace import run_inside
+
 PLATFORMS = ("linux/amd64", "linux/arm64")
 AMPHORA = Path(sys.executable).with_name("amphora")
 
@@ -83,9 +93,6 @@ def busybox_archive(tmp_path_factory) -> Path:
 @pytest.fixture
 def seeded(amphora, busybox_archive) -> Amphora:
     """The program, with `busybox:latest` in its store."""
-    from amphora.oci.archive import import_archive
-    from amphora.oci.store import Store
-
     with busybox_archive.open("rb") as archive:
         import_archive(Store(amphora.store), archive)
     return amphora
@@ -101,14 +108,12 @@ def in_worker():
 
 
 def _call_in_worker(function):
-    from amphora.system.namespace import run_inside
-
     with tempfile.TemporaryFile() as answer:
 
         def body() -> int:
             try:
                 outcome = (True, function())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, the test gets it
                 outcome = (False, error)
             pickle.dump(outcome, answer)
             answer.flush()
@@ -143,15 +148,6 @@ def _fetch_busybox(directory: Path, platform: str) -> subprocess.Popen[bytes]:
 
 
 def _archive_busybox(directory: Path) -> Path:
-    from amphora.core.platform import Platform
-    from amphora.core.reference import Reference
-    from amphora.oci.archive import save_archive
-    from amphora.oci.assembly import put_image, put_index
-    from amphora.oci.config import ContainerConfig, ImageConfig
-    from amphora.oci.layers.diff import write_tree
-    from amphora.oci.layers.writer import LayerWriter
-    from amphora.oci.store import Store
-
     store = Store(directory / "store")
     manifests = []
     for platform in map(Platform.parse, PLATFORMS):

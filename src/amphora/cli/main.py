@@ -77,7 +77,7 @@ def _configuration_file() -> Mapping[str, Any]:
     path = Path(directory, "amphora", "config.toml")
     if not path.exists():
         return {}
-    import tomllib  # noqa: PLC0415  most people have no such file
+    import tomllib
 
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

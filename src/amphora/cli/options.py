@@ -56,7 +56,7 @@ class ReferenceType(click.ParamType[Reference]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         del param
-        from amphora.oci.store import Store  # noqa: PLC0415  imported when used
+        from amphora.oci.store import Store
 
         settings = ctx.find_object(Settings)
         if settings is None:

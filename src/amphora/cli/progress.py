@@ -61,8 +61,8 @@ class PlainProgress:
 
 
 def _live() -> Iterator[Listener]:
-    from rich.console import Console  # noqa: PLC0415  only for terminals
-    from rich.live import Live  # noqa: PLC0415
+    from rich.console import Console
+    from rich.live import Live
 
     console = Console(stderr=True)
     picture = _Picture()
@@ -84,7 +84,7 @@ class _Picture:
 
     def take(self, event: Event) -> str | None:
         """Note an event; returns the line to leave behind when a step has ended."""
-        from rich.markup import escape  # noqa: PLC0415
+        from rich.markup import escape
 
         match event:
             case StepStarted(identity, platform, title):
@@ -104,8 +104,8 @@ class _Picture:
         return None
 
     def __rich__(self) -> "RenderableType":
-        from rich.console import Group  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Group
+        from rich.text import Text
 
         now = time.monotonic()
         lines = [

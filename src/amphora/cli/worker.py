@@ -22,7 +22,7 @@ def in_worker(function: Callable[P, object]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def outside(*args: P.args, **kwargs: P.kwargs) -> None:
-        from amphora.system.namespace import run_inside  # noqa: PLC0415  imported when used
+        from amphora.system.namespace import run_inside
 
         status = run_inside(lambda: guarded(lambda: function(*args, **kwargs)))
         raise click.exceptions.Exit(status)

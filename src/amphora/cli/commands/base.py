@@ -53,11 +53,11 @@ def create(
     No registry is needed: the packages come from Debian's mirror, signed, and
     mmdebstrap unpacks them. FROM debian:RELEASE finds the image in the store.
     """
-    from amphora.base.create import create_base  # noqa: PLC0415
-    from amphora.base.request import BaseRequest  # noqa: PLC0415
-    from amphora.build.events import StepFinished, StepOutput, StepStarted  # noqa: PLC0415
-    from amphora.cli.access import open_store  # noqa: PLC0415
-    from amphora.cli.progress import show_build  # noqa: PLC0415
+    from amphora.base.create import create_base
+    from amphora.base.request import BaseRequest
+    from amphora.build.events import StepFinished, StepOutput, StepStarted
+    from amphora.cli.access import open_store
+    from amphora.cli.progress import show_build
 
     request = BaseRequest(
         reference=reference,

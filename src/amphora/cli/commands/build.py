@@ -97,8 +97,8 @@ def command(
     With SOURCE_DATE_EPOCH in the environment the same input gives the same digest
     on any machine.
     """
-    from amphora.build.request import BuildRequest  # noqa: PLC0415
-    from amphora.cli.building import run_build  # noqa: PLC0415
+    from amphora.build.request import BuildRequest
+    from amphora.cli.building import run_build
 
     request = BuildRequest(
         context=context,

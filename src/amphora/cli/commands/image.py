@@ -22,8 +22,8 @@ def command() -> None:
 @pass_settings
 def list_images(settings: Settings, *, output_format: str) -> None:
     """List the images in the store."""
-    from amphora.cli.access import open_store  # noqa: PLC0415
-    from amphora.cli.images import describe  # noqa: PLC0415
+    from amphora.cli.access import open_store
+    from amphora.cli.images import describe
 
     with open_store(settings) as store:
         images = [
@@ -51,8 +51,8 @@ def list_images(settings: Settings, *, output_format: str) -> None:
 @pass_settings
 def inspect(settings: Settings, *, reference: Reference, output_format: str) -> None:
     """Show the variants of an image: platform, digest, size, layers, what they start."""
-    from amphora.cli.access import open_store  # noqa: PLC0415
-    from amphora.cli.images import describe  # noqa: PLC0415
+    from amphora.cli.access import open_store
+    from amphora.cli.images import describe
 
     with open_store(settings) as store:
         image = {"name": str(reference), **describe(store, store.resolve(reference))}
@@ -74,7 +74,7 @@ def inspect(settings: Settings, *, reference: Reference, output_format: str) -> 
 @in_worker
 def remove(settings: Settings, *, references: tuple[Reference, ...]) -> None:
     """Remove images by name, and what no other image and no cached step needs."""
-    from amphora.cli.access import collect_garbage, open_store  # noqa: PLC0415
+    from amphora.cli.access import collect_garbage, open_store
 
     with open_store(settings) as store:
         for reference in references:

@@ -23,9 +23,9 @@ def command(settings: Settings, *, reference: Reference, platforms: tuple[Platfo
 async def _pull(
     settings: Settings, reference: Reference, platforms: tuple[Platform, ...]
 ) -> Descriptor:
-    from amphora.cli.access import open_store  # noqa: PLC0415
-    from amphora.cli.transfer_progress import show_transfer  # noqa: PLC0415
-    from amphora.registry.client import Registry  # noqa: PLC0415
+    from amphora.cli.access import open_store
+    from amphora.cli.transfer_progress import show_transfer
+    from amphora.registry.client import Registry
 
     insecure = settings.insecure_registries
     with open_store(settings) as store, show_transfer() as progress:

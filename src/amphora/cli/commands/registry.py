@@ -25,7 +25,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     docker, podman, skopeo and Kubernetes push to it and pull from it. It listens
     on the loopback address, without encryption, unless told otherwise.
     """
-    from amphora.registry.server.run import serve as run_server  # noqa: PLC0415
+    from amphora.registry.server.run import serve as run_server
 
     shown_host = f"[{host}]" if ":" in host else host
     server = run_server(

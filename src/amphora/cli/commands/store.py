@@ -20,7 +20,7 @@ def command() -> None:
 @in_worker
 def check(settings: Settings, output_format: str) -> None:
     """Read everything in the store and say what is wrong with it."""
-    from amphora.cli.access import open_store  # noqa: PLC0415
+    from amphora.cli.access import open_store
 
     with open_store(settings) as store:
         problems = store.check()
@@ -45,7 +45,7 @@ def check(settings: Settings, output_format: str) -> None:
 @in_worker
 def gc(settings: Settings, *, cache: bool) -> None:
     """Delete what no image and no cached step needs."""
-    from amphora.cli.access import collect_garbage  # noqa: PLC0415
+    from amphora.cli.access import collect_garbage
 
     freed = collect_garbage(settings, cache=cache)
     click.echo(f"freed {human_size(freed.size)} in {freed.count} pieces")

@@ -42,8 +42,8 @@ def command(
     The program that starts must be for the platform that the label names, even if
     this machine could run another, and must end with status 0.
     """
-    from amphora.cli.access import open_store  # noqa: PLC0415
-    from amphora.verify.verify import VerifyRequest, verify  # noqa: PLC0415
+    from amphora.cli.access import open_store
+    from amphora.verify.verify import VerifyRequest, verify
 
     with open_store(settings) as store:
         request = VerifyRequest(

@@ -12,9 +12,9 @@ from amphora.core.platform import Platform
 @format_option
 def command(output_format: str) -> None:
     """Show the version of Amphora and of what it runs."""
-    from amphora.emulation.emulators import find_emulator  # noqa: PLC0415
-    from amphora.emulation.formats import FORMATS  # noqa: PLC0415
-    from amphora.system.process import tool_version  # noqa: PLC0415
+    from amphora.emulation.emulators import find_emulator
+    from amphora.emulation.formats import FORMATS
+    from amphora.system.process import tool_version
 
     host = Platform.host()
     emulators = {
