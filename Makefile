@@ -9,6 +9,8 @@ PYTHON := /usr/bin/python3
 APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap python3-venv debian-archive-keyring ca-certificates
 # Real clients and peers that the tests and the benchmarks talk to.
 APT_TEST_PACKAGES := skopeo buildah
+# A company's own certificate authority is known to the system, not to uv.
+export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
 .PHONY: help setup setup-test demo test lint format lock docs bench clean
