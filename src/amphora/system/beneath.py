@@ -30,7 +30,7 @@ Names = tuple[bytes, ...]
 class Place:
     """A directory in the tree: an open descriptor (for `dir_fd`) and its real path.
 
-    Good until the second next place is asked for.
+    Good until something was removed and another place is asked for.
     """
 
     descriptor: int
