@@ -30,7 +30,7 @@ Names = tuple[bytes, ...]
 class Place:
     """A directory in the tree: an open descriptor (for `dir_fd`) and its real path.
 
-    Good until something was removed and another place is asked for.
+    Good until many others are asked for, or one other after something was removed.
     """
 
     descriptor: int
