@@ -44,7 +44,7 @@ def test_every_command_of_getting_started_works(amphora, tmp_path):
     finally:
         for server in servers:
             server.terminate()
-            server.wait()
+            server.communicate()
 
 
 def _commands(text):

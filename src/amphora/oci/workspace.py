@@ -4,12 +4,13 @@ A workspace lives as long as the process that holds its lock. What a killed proc
 left is told by a lock that nobody holds, and removed by whoever sweeps next.
 """
 
+import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from amphora.system.beneath import remove_directory
 from amphora.system.files import locked
 
 _DIRECTORY = "work"
@@ -47,9 +48,13 @@ def abandoned_workspaces(store_root: Path) -> list[Path]:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory tree, whatever the modes of the directories in it."""
+    """Remove a directory tree, if it is there, however deep it is."""
     if path.exists():
-        shutil.rmtree(path)
+        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            remove_directory(os.fsencode(path.name), parent)
+        finally:
+            os.close(parent)
 
 
 def _remove_if_abandoned(lock: Path) -> bool:
