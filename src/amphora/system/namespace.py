@@ -135,6 +135,9 @@ def _be_init(alive: int, function: Callable[[], int]) -> None:
             os._exit(1)
         _own_mounts()
         status = function()
+    except BaseException:  # noqa: BLE001
+        # Nobody above would say it: this process ends here.
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
