@@ -25,19 +25,19 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     artifact_type: str | None = None
 
 
-class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    manifests: list[Descriptor] | None  # Go writes null where there are none
-    schema_version: int = msgspec.field(default_factory=lambda: 2)
+class Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    schema_version: int = msgspec.field(default_factory=lambda: 2)  # so that it is written
     media_type: str | None = None
+    manifests: list[Descriptor] | None  # Go writes null where there are none
     annotations: dict[str, str] | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    config: Descriptor
-    layers: list[Descriptor] | None  # Go writes null where there are none
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     schema_version: int = msgspec.field(default_factory=lambda: 2)
     media_type: str | None = None
     artifact_type: str | None = None
+    config: Descriptor
+    layers: list[Descriptor] | None
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
 
