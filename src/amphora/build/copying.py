@@ -1,21 +1,21 @@
-"""Putting files into a root file system, as COPY does."""
+"""Putting files into a root file system, as COPY and ADD do."""
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from amphora.build.filetree import Entry, Source
+from amphora.build.unpacking import is_archive, unpack_archive
 from amphora.core.errors import ContextError
 from amphora.runtime.spec import User
 from amphora.system.files import explain_full_disk
 from amphora.system.roots import resolve_in_root
 
 _NEW_DIRECTORY_MODE = 0o755
-_OVERLAY_ATTRIBUTES = ("user.overlay.", "trusted.overlay.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,14 @@ class CopyRules:
     """How files change on their way.
 
     `owner` None keeps the source's; `mode` None keeps the source's; `mtime` (seconds)
-    None keeps the source's.
+    None keeps the source's. With `unpack` a tar's files are put there in its place, with
+    their own owners and modes.
     """
 
     owner: User | None = None
     mode: int | None = None
     mtime: int | None = None
+    unpack: bool = False
 
 
 def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules: CopyRules) -> None:
@@ -43,11 +45,13 @@ def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules:
     into_directory = destination.endswith(("/", "/.")) or len(sources) > 1 or target.is_dir()
     with explain_full_disk(root):
         for source in sources:
-            if source.is_directory:
-                place = target
+            copier = _Copier(root, rules)
+            if rules.unpack and is_archive(source.entries[0].real):
+                copier.unpack(source, target)
+            elif source.is_directory or not into_directory:
+                copier.copy(source, target)
             else:
-                place = target / source.name if into_directory else target
-            _Copier(root, rules).copy(source, place)
+                copier.copy(source, target / source.name)
 
 
 def make_directory(root: Path, path: Path, owner: User, mtime_ns: int | None) -> None:
@@ -78,7 +82,18 @@ class _Copier:
         self._rules = rules
         self._linked: dict[tuple[int, int], Path] = {}
 
+    def unpack(self, source: Source, place: Path) -> None:
+        """Put the files of an archive into a directory."""
+        archive = source.entries[0]
+        make_directory(self._root, place, self._rules.owner or User(), self._mtime_ns(archive))
+        unpack_archive(archive.real, place, self._mtime_ns(archive))
+
     def copy(self, source: Source, place: Path) -> None:
+        """Put a file in that place, or a directory's contents into it.
+
+        As with BuildKit, directories below that were there become like those of the
+        source, and the place itself stays as it was.
+        """
         top = source.entries[0]
         directory = place if source.is_directory else place.parent
         make_directory(self._root, directory, self._rules.owner or User(), self._mtime_ns(top))
@@ -87,21 +102,20 @@ class _Copier:
             target = place / entry.path if entry.path else place
             if not entry.is_directory:
                 self._copy_leaf(entry, target)
-            elif self._copy_directory(target):
+            else:
+                self._copy_directory(target)
                 directories.append((entry, target))
         # Last, since copying into a directory changes its time.
         for entry, target in reversed(directories):
             self._finish(entry, target)
 
-    def _copy_directory(self, target: Path) -> bool:
-        """True if it was made; one that was there keeps its owner, mode and times."""
+    def _copy_directory(self, target: Path) -> None:
         if target.is_dir() and not target.is_symlink():
-            return False
+            return
         if os.path.lexists(target):
             raise _not_a_directory(self._root, target)
         with _KeptTimes(target.parent):
             target.mkdir()
-        return True
 
     def _copy_leaf(self, entry: Entry, target: Path) -> None:
         if target.is_dir() and not target.is_symlink():
@@ -124,7 +138,7 @@ class _Copier:
         if not entry.is_link:
             mode = stat.S_IMODE(status.st_mode) if self._rules.mode is None else self._rules.mode
             target.chmod(mode)
-            _copy_attributes(entry.real, target)
+            _copy_attributes(entry, target)
         times = (self._mtime_ns(entry), self._mtime_ns(entry))
         os.utime(target, ns=times, follow_symlinks=False)
 
@@ -168,12 +182,14 @@ def _own(path: Path, owner: User) -> None:
     os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
 
 
-def _copy_attributes(source: Path, target: Path) -> None:
-    """Extended attributes, such as file capabilities, where the file system takes them."""
-    for name in os.listxattr(source):
-        if not name.startswith(_OVERLAY_ATTRIBUTES):
-            with suppress(OSError):
-                os.setxattr(target, name, os.getxattr(source, name))
+def _copy_attributes(entry: Entry, target: Path) -> None:
+    """Extended attributes, where the file system takes them."""
+    for name, value in entry.attributes().items():
+        try:
+            os.setxattr(target, name, value)
+        except OSError as error:
+            if error.errno not in {errno.ENOTSUP, errno.EPERM}:
+                raise
 
 
 def _not_a_directory(root: Path, path: Path) -> ContextError:

@@ -1,6 +1,7 @@
 """What COPY and ADD take from: the build context, or the files of another stage or image."""
 
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path, PurePath
 
 from amphora.build import gopath
 from amphora.core.digest import Digest
+from amphora.oci.layers.entry import travels
 from amphora.system.roots import resolve_in_root
 
 
@@ -35,6 +37,13 @@ class Entry:
     @property
     def is_link(self) -> bool:
         return stat.S_ISLNK(self.status.st_mode)
+
+    def attributes(self) -> dict[str, bytes]:
+        """The extended attributes that go along: file capabilities and users' own."""
+        if self.is_link:
+            return {}
+        names = sorted(filter(travels, os.listxattr(self.real)))
+        return {name: os.getxattr(self.real, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,10 @@ class FileTree:
         return [source for name in names if (source := self._source(name))]
 
     def digest(self, sources: Sequence[Source]) -> Digest:
-        """One digest of names, types, modes, contents and links; times and owners do not count."""
+        """One digest of names, types, modes, contents, links and extended attributes.
+
+        Times and owners do not count.
+        """
         overall = hashlib.sha256()
         for source in sources:
             overall.update(b"source\0" + os.fsencode(source.name) + b"\0")
@@ -101,17 +113,15 @@ class FileTree:
     def _source(self, name: str) -> Source | None:
         """A source that is itself a link is followed; links inside it are copied as links."""
         real = resolve_in_root(self.root, name)
-        if not real.exists():
+        if not real.exists() or ((self.root / name).is_symlink() and self.ignores(name)):
             return None
         relative = str(real.relative_to(self.root))
         relative = "" if relative == "." else relative
         top = Entry("", real, real.lstat())
-        if top.is_directory:
-            inside = list(self._walk(relative, ""))
-            return Source(PurePath(name).name, [top, *inside])
-        if self.ignores(relative):
+        inside = list(self._walk(relative, "")) if top.is_directory else []
+        if not inside and self.ignores(relative):
             return None
-        return Source(PurePath(name).name, [top])
+        return Source(PurePath(name).name, [top, *inside])
 
     def _walk(self, base: str, below: str) -> Iterator[Entry]:
         directory = self.root / base / below
@@ -120,10 +130,15 @@ class FileTree:
             whole = _join(base, path)
             entry = Entry(path, Path(item.path), item.stat(follow_symlinks=False))
             ignored = self.ignores(whole)
-            if not ignored:
-                yield entry
             if entry.is_directory and not (ignored and self.prunes(whole)):
-                yield from self._walk(base, path)
+                inside = self._walk(base, path)
+                # An ignored directory is there for the sake of what is not ignored in it.
+                first = list(itertools.islice(inside, 1))
+                if first or not ignored:
+                    yield from (entry, *first)
+                    yield from inside
+            elif not ignored:
+                yield entry
 
 
 def _join(parent: str, name: str) -> str:
@@ -139,4 +154,9 @@ def _fingerprint(entry: Entry) -> bytes:
         content = os.fsencode(entry.real.readlink())
     else:
         content = str(entry.status.st_rdev).encode()
-    return os.fsencode(entry.path) + b"\0%o\0%d\0" % (mode, len(content)) + content
+    attributes = b"".join(
+        b"%s\0%d\0%s" % (os.fsencode(name), len(value), value)
+        for name, value in entry.attributes().items()
+    )
+    sizes = b"\0%o\0%d\0%d\0" % (mode, len(content), len(attributes))
+    return os.fsencode(entry.path) + sizes + content + attributes

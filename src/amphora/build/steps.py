@@ -112,6 +112,7 @@ class CopyStep:
             "to": self.destination,
             "chown": self.chown,
             "mode": self.rules.mode,
+            "unpack": self.rules.unpack,
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002

@@ -1,8 +1,9 @@
 """COPY and ADD: which files they mean, and the step that puts them in place."""
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ def context_step(
 
     `work` is where the latter are put; what comes from the context belongs to root
     and, with `epoch`, has exactly that time. Raises ContextError for a file that is
-    not there.
+    not there or cannot be read.
     """
     _refuse_unfinished(instruction)
-    sources = [*_find(context, instruction, "the build context")]
-    sources += _inline_sources(instruction, work)
-    content = {"context": str(context.digest(sources))}
-    rules = CopyRules(owner=User(), mode=_mode(instruction), mtime=epoch)
+    with _explaining_unreadable():
+        sources = [*_find(context, instruction, "the build context")]
+        sources += _inline_sources(instruction, work)
+        content = {"context": str(context.digest(sources))}
+    unpack = isinstance(instruction, ast.Add) and instruction.unpack is not False
+    rules = CopyRules(owner=User(), mode=_mode(instruction), mtime=epoch, unpack=unpack)
 
     @contextmanager
     def found() -> Iterator[Sequence[Source]]:
@@ -76,11 +79,24 @@ def _step(
     return CopyStep(find, content, destination, instruction.chown, rules)
 
 
+@contextmanager
+def _explaining_unreadable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ContextError(
+            f"cannot read {error.filename} of the build context",
+            why=str(error.strerror).lower(),
+            next_command="make it readable, or leave it out with .dockerignore",
+        ) from error
+
+
 def _find(tree: FileTree, instruction: ast.Transfer, where: str) -> list[Source]:
+    """What the sources name; a wildcard may match nothing, as with BuildKit."""
     found: list[Source] = []
     for pattern in instruction.sources:
         sources = tree.find(pattern)
-        if not sources:
+        if not sources and not gopath.has_wildcard(pattern):
             raise ContextError(
                 f"{instruction.keyword} cannot find {pattern!r}",
                 why=f"nothing of that name is in {where}"
@@ -100,10 +116,19 @@ def _inline_sources(instruction: ast.Transfer, work: Path) -> list[Source]:
         directory = work / hashlib.sha256(content).hexdigest()
         directory.mkdir(exist_ok=True)
         path = directory / gopath.clean(f"/{file.name}").lstrip("/").replace("/", "_")
-        path.write_bytes(content)
-        path.chmod(0o644)
+        _write_once(path, content)
         found += FileTree(directory).find(path.name)
     return found
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """All platforms share the file, and its time, that the first of them makes."""
+    temporary = path.with_name(f".{secrets.token_hex(4)}")
+    temporary.write_bytes(content)
+    temporary.chmod(0o644)
+    with suppress(FileExistsError):
+        path.hardlink_to(temporary)
+    temporary.unlink()
 
 
 def _mode(instruction: ast.Transfer) -> int | None:
@@ -131,8 +156,8 @@ def _refuse_unfinished(instruction: ast.Transfer) -> None:
         raise _unfinished(instruction, "--parents")
     if isinstance(instruction, ast.Add):
         remote = next((name for name in instruction.sources if name.startswith(_REMOTE)), None)
-        if remote or instruction.checksum or instruction.unpack is not None:
-            raise _unfinished(instruction, remote or "--checksum or --unpack")
+        if remote or instruction.checksum:
+            raise _unfinished(instruction, remote or "--checksum")
 
 
 def _unfinished(instruction: ast.Transfer, word: str) -> DockerfileError:

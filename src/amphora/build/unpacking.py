@@ -1,0 +1,129 @@
+"""ADD of a local tar puts the tar's files there, as docker does.
+
+The content decides what is a tar, not the name: plain, or compressed with gzip, bzip2,
+xz or zstd. Names and links resolve as if the destination were the root; nothing outside
+is touched, whoever made the tar.
+https://docs.docker.com/reference/dockerfile/#adding-local-tar-archives
+"""
+
+import bz2
+import lzma
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from amphora.core.errors import ContextError, LayerError
+from amphora.oci.layers.apply import Limits
+from amphora.oci.layers.compression import LayerReader, Reader
+from amphora.oci.layers.decode import TarReader
+from amphora.oci.layers.entry import Entry, layer_error
+from amphora.oci.layers.stream import TarStream
+from amphora.oci.layers.unpack import Unpacker
+from amphora.system.beneath import Names, Tree, names_in
+from amphora.system.files import explain_full_disk
+
+_BZIP2 = b"BZh"
+_XZ = b"\xfd7zXZ\0"
+
+
+def is_archive(path: Path) -> bool:
+    """Is this a regular file that holds a tar, of at least one entry?"""
+    if not path.is_file():
+        return False
+    try:
+        with _opened(path) as tar:
+            return next(iter(tar), None) is not None
+    except LayerError:
+        return False
+
+
+def unpack_archive(archive: Path, directory: Path, mtime_ns: int) -> None:
+    """Put the files of a tar into a directory, replacing those that are in the way.
+
+    They keep their owners, modes and times; directories that exist keep their times
+    unless the tar holds them, and those that it implies get `mtime_ns`. Devices are left
+    out. Raises ContextError and DiskFullError.
+    """
+    try:
+        with explain_full_disk(directory), _opened(archive) as tar, Tree(directory) as tree:
+            _Extraction(tree, tar, mtime_ns).run()
+    except (LayerError, OSError) as error:
+        raise ContextError(
+            f"cannot unpack {archive.name}",
+            why=str(error.strerror).lower() if isinstance(error, OSError) else str(error),
+            next_command="make the archive again, or copy it as it is with ADD --unpack=false",
+        ) from error
+
+
+class _Extraction:
+    def __init__(self, tree: Tree, tar: TarReader, mtime_ns: int) -> None:
+        self._tree = tree
+        self._tar = tar
+        self._mtime_ns = mtime_ns
+        self._unpacker = Unpacker(tree, tar)
+        #: The directories that something was put into, and what their times were.
+        self._times: dict[Names, int] = {}
+
+    def run(self) -> None:
+        for entry in self._tar:
+            names = names_in(entry.name)
+            if names and not self._unpacker.skips(entry):
+                self._unpack(entry, names)
+        self._restore_times()
+        self._unpacker.set_directory_times()
+
+    def _unpack(self, entry: Entry, names: Names) -> None:
+        for depth in range(len(names)):
+            directory = names[:depth]
+            if directory not in self._times:
+                self._times[directory] = self._time_of(directory)
+        *parents, name = names
+        self._unpacker.unpack(entry, self._tree.directory(tuple(parents), make=True), name)
+
+    def _time_of(self, directory: Names) -> int:
+        try:
+            return os.stat(self._tree.directory(directory).descriptor).st_mtime_ns
+        except OSError:
+            return self._mtime_ns
+
+    def _restore_times(self) -> None:
+        for directory, time in self._times.items():
+            try:
+                place = self._tree.directory(directory)
+            except OSError:
+                continue  # replaced by another entry
+            os.utime(".", ns=(time, time), dir_fd=place.descriptor)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TarReader]:
+    with (
+        path.open("rb") as file,
+        TarStream(_decompressed(file), Limits().max_bytes) as stream,
+    ):
+        yield TarReader(stream)
+
+
+def _decompressed(file: BinaryIO) -> Reader:
+    start = file.read(len(_XZ))
+    file.seek(0)
+    if start.startswith(_BZIP2):
+        return _Decompressed(bz2.BZ2File(file))
+    if start == _XZ:
+        return _Decompressed(lzma.LZMAFile(file))
+    return LayerReader(file)
+
+
+class _Decompressed:
+    """What LayerReader is for the compressions that no layer has."""
+
+    def __init__(self, file: bz2.BZ2File | lzma.LZMAFile) -> None:
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except (OSError, EOFError, lzma.LZMAError) as error:
+            raise layer_error("the compressed stream is damaged", str(error).lower()) from error
