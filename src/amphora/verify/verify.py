@@ -61,8 +61,8 @@ class VerifyRequest:
 async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
     """Run the variants, as many at a time as there are CPUs; one report each, in order.
 
-    Raises NotFoundError for an image without variants; what is wrong with one
-    variant is said in its report.
+    Raises NotFoundError for an image without variants, or without one that is asked
+    for; what is wrong with a variant is said in its report.
     """
     platforms = request.platforms or tuple(variants(store.blobs, request.image))
     if not platforms:
@@ -72,26 +72,30 @@ async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
             next_command="`amphora image inspect` shows what is in it",
         )
     sweep_workspaces(store.root)
+    found = [image_for(store.blobs, request.image, platform) for platform in platforms]
     with workspace(store.root) as work:
         prover = _Prover(request, store, work)
-        return await asyncio.gather(*(prover.report(platform) for platform in platforms))
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(prover.report(platform, *variant))
+                for platform, variant in zip(platforms, found, strict=True)
+            ]
+        return [task.result() for task in tasks]
 
 
 class _Prover:
     def __init__(self, request: VerifyRequest, store: Store, work: Path) -> None:
         self._request = request
-        self._store = store
         self._snapshots = Snapshots(store.blobs, work)
         self._emulation = Emulation()
         self._runtime = Runtime(work)
         self._mount_points = make_mount_points(work / "mount-points")
         self._slots = asyncio.Semaphore(len(os.sched_getaffinity(0)))
 
-    async def report(self, platform: Platform) -> VariantReport:
+    async def report(
+        self, platform: Platform, descriptor: Descriptor, manifest: Manifest, config: ImageConfig
+    ) -> VariantReport:
         async with self._slots:
-            descriptor, manifest, config = image_for(
-                self._store.blobs, self._request.image, platform
-            )
             run = _Run(platform)
             try:
                 await self._run(run, manifest, config)
