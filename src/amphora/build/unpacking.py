@@ -9,8 +9,6 @@ https://docs.docker.com/reference/dockerfile/#adding-local-tar-archives
 import bz2
 import lzma
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,14 +25,17 @@ from amphora.system.files import explain_full_disk
 _BZIP2 = b"BZh"
 _XZ = b"\xfd7zXZ\0"
 
+_MOST = Limits().max_bytes
+_SIP = 16 * 1024
+
 
 def is_archive(path: Path) -> bool:
     """Is this a regular file that holds a tar, of at least one entry?"""
     if not path.is_file():
         return False
     try:
-        with _opened(path) as tar:
-            return next(iter(tar), None) is not None
+        with path.open("rb") as file, TarStream(_Sips(_decompressed(file)), _MOST) as stream:
+            return next(iter(TarReader(stream)), None) is not None
     except LayerError:
         return False
 
@@ -47,8 +48,13 @@ def unpack_archive(archive: Path, directory: Path, mtime_ns: int) -> None:
     out. Raises ContextError and DiskFullError.
     """
     try:
-        with explain_full_disk(directory), _opened(archive) as tar, Tree(directory) as tree:
-            _Extraction(tree, tar, mtime_ns).run()
+        with (
+            explain_full_disk(directory),
+            archive.open("rb") as file,
+            TarStream(_decompressed(file), _MOST) as stream,
+            Tree(directory) as tree,
+        ):
+            _Extraction(tree, TarReader(stream), mtime_ns).run()
     except (LayerError, OSError) as error:
         raise ContextError(
             f"cannot unpack {archive.name}",
@@ -97,15 +103,6 @@ class _Extraction:
             os.utime(".", ns=(time, time), dir_fd=place.descriptor)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[TarReader]:
-    with (
-        path.open("rb") as file,
-        TarStream(_decompressed(file), Limits().max_bytes) as stream,
-    ):
-        yield TarReader(stream)
-
-
 def _decompressed(file: BinaryIO) -> Reader:
     start = file.read(len(_XZ))
     file.seek(0)
@@ -127,3 +124,13 @@ class _Decompressed:
             return self._file.read(size)
         except (OSError, EOFError, lzma.LZMAError) as error:
             raise layer_error("the compressed stream is damaged", str(error).lower()) from error
+
+
+class _Sips:
+    """Gives little at a time, so that the first entry is seen before any damage behind it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, size: int, /) -> bytes:
+        return self._reader.read(min(size, _SIP))
