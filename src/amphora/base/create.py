@@ -19,6 +19,7 @@ from amphora.oci.layers.diff import write_tree
 from amphora.oci.layers.writer import LayerBlob, LayerWriter
 from amphora.oci.store import Store
 from amphora.oci.workspace import remove_tree, sweep_workspaces, workspace
+from amphora.system.tasks import in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,8 @@ class _Creation:
         root = self.work / secrets.token_hex(4)
         await bootstrap(self.request, platform, root, lambda chunk: self.on_output(platform, chunk))
         epoch = self.request.source_date_epoch
-        layer = await asyncio.to_thread(_store_layer, self.blobs, root, epoch)
-        await asyncio.to_thread(remove_tree, root)
+        layer = await in_thread(_store_layer, self.blobs, root, epoch)
+        await in_thread(remove_tree, root)
         config = _config(self.request, platform, layer)
         manifest = put_image(self.blobs, config, [layer.descriptor])
         seconds = time.monotonic() - started

@@ -17,6 +17,7 @@ from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
 from amphora.runtime.mountpoints import make_mount_points
+from amphora.system.tasks import in_thread
 
 #: Part of every key: raised when the same facts come to mean another result.
 _KEY_VERSION = 1
@@ -94,7 +95,7 @@ class Executor:
                 ran=ran,
                 seconds=seconds,
             )
-            await asyncio.to_thread(self._store.cache_put, key, record)
+            await in_thread(self._store.cache_put, key, record)
             return done
 
     async def _in_mounted_root(
@@ -106,7 +107,7 @@ class Executor:
             ran = await step.perform(overlay.root, on_output)
             if not any(overlay.upper.iterdir()):
                 return None, ran
-            layer = await asyncio.to_thread(self._write_layer, overlay.upper)
+            layer = await in_thread(self._write_layer, overlay.upper)
             overlay.keep([*diff_ids, layer.diff_id])
             return layer, ran
 

@@ -27,6 +27,7 @@ from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id
 from amphora.oci.snapshots import Snapshots
 from amphora.runtime.container import Runtime
+from amphora.system.tasks import in_thread
 
 _Built = tuple[ImageState, StageScope]
 
@@ -98,7 +99,7 @@ class Solver:
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
-            return await asyncio.to_thread(
+            return await in_thread(
                 context_step,
                 instruction,
                 self._context,
@@ -180,7 +181,7 @@ class Solver:
     async def _unpack_now(self, state: ImageState) -> None:
         title = f"unpack {len(state.layers)} layer(s) of the base image"
         with self._reported(state.platform, title):
-            await asyncio.to_thread(self._snapshots.unpack, state.layers)
+            await in_thread(self._snapshots.unpack, state.layers)
 
     @contextmanager
     def _reported(self, platform: Platform, title: str) -> Iterator["_Told"]:

@@ -4,7 +4,6 @@ A step's `facts` are all that its result depends on beside the files below it: w
 the parent's chain ID they make its cache key. `perform` does it in a mounted root.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import network_binds
 from amphora.runtime.spec import Container, User
 from amphora.system.roots import resolve_in_root
+from amphora.system.tasks import in_thread
 
 #: Exit statuses with which QEMU, or a program under it, dies of a signal: 128 + ILL, SEGV, ….
 _CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
@@ -116,7 +116,7 @@ class CopyStep:
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
-        await asyncio.to_thread(self._copy, root)
+        await in_thread(self._copy, root)
         return "worker"
 
     def _copy(self, root: Path) -> None:

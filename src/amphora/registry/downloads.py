@@ -1,6 +1,5 @@
 """One blob from a registry into the store, verified, resumed where a connection was cut."""
 
-import asyncio
 import re
 
 import httpx2
@@ -12,6 +11,7 @@ from amphora.registry import failures
 from amphora.registry.manifests import pull_scope
 from amphora.registry.progress import Meter
 from amphora.registry.session import Ask, Session
+from amphora.system.tasks import in_thread
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
@@ -35,7 +35,7 @@ async def download(
             if session.retry.is_last(stalls):
                 raise failures.unreachable(session.domain, cut) from cut
             await session.retry.pause(stalls)
-        await asyncio.to_thread(writer.commit, descriptor.digest, descriptor.size)
+        await in_thread(writer.commit, descriptor.digest, descriptor.size)
 
 
 async def _append(
@@ -74,7 +74,7 @@ async def _write(writer: BlobWriter, chunk: bytes, descriptor: Descriptor) -> No
             why=f"{descriptor.size} bytes were announced and more keep coming",
             next_command="try again; if it persists, do not trust this registry",
         )
-    await asyncio.to_thread(writer.write, chunk)
+    await in_thread(writer.write, chunk)
 
 
 def _bytes_known_already(session: Session, ask: Ask, response: httpx2.Response, offset: int) -> int:

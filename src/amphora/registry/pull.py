@@ -1,6 +1,5 @@
 """Pulling: an index, its manifests, then every config and layer they name, many at once."""
 
-import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from amphora.registry.downloads import download
 from amphora.registry.parallel import for_each
 from amphora.registry.progress import How, Meter, Progress, display_name
 from amphora.registry.session import Session
+from amphora.system.tasks import in_thread
 
 #: Indexes may hold indexes; nobody nests them deeper than two.
 MAX_DEPTH = 4
@@ -54,7 +54,7 @@ class Pull:
             raise _too_deep(self.repository)
         await for_each(contents.values(), self._blob, limit=self.limit)
         if self.platforms and root.is_manifest:
-            await asyncio.to_thread(self._check_platform, root)
+            await in_thread(self._check_platform, root)
 
     async def _manifest(self, descriptor: Descriptor) -> None:
         self.progress.started(descriptor, display_name(descriptor))
@@ -63,7 +63,7 @@ class Pull:
             _, content = await manifests.fetch(
                 self.session, self.repository, str(descriptor.digest)
             )
-            await asyncio.to_thread(self._store, descriptor, content)
+            await in_thread(self._store, descriptor, content)
             self.progress.advanced(descriptor, len(content))
             how = How.DOWNLOADED
         self.progress.finished(descriptor, how)
@@ -78,7 +78,7 @@ class Pull:
         self.progress.finished(descriptor, how)
 
     async def _wanted(self, parent: Descriptor, root: Descriptor) -> Iterable[Descriptor]:
-        found = await asyncio.to_thread(children, self.blobs, parent)
+        found = await in_thread(children, self.blobs, parent)
         if parent is root and root.is_index and self.platforms:
             return select(found, self.platforms, self.repository)
         return found

@@ -1,6 +1,5 @@
 """Running a container to its end with crun."""
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -34,10 +33,9 @@ class Runtime:
         config = bundle / "config.json"
         config.write_bytes(msgspec.json.encode(runtime_config(container)))
         try:
-            return await stream(self._command("run", "--bundle", str(bundle), name), on_output)
-        except asyncio.CancelledError:
-            await stream(self._command("delete", "--force", name), lambda _: None)
-            raise
+            # No grace: a container's first process does not hear SIGTERM unless it wants to.
+            command = self._command("run", "--bundle", str(bundle), name)
+            return await stream(command, on_output, grace=0)
         finally:
             config.unlink()
             bundle.rmdir()

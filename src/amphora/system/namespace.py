@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amphora.core.errors import AmphoraError, NamespaceError
+from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError, NamespaceError
 from amphora.system import syscalls
 from amphora.system.process import find_tool, run
 from amphora.system.users import IdRange, root_ranges, user_name, user_ranges
 
-_WATCHED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+_STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_WATCHED = {*_STOPPING, signal.SIGCHLD}
 
 #: si_code of a signal that no process sent (sigaction(2)).
 _SI_KERNEL = 0x80
@@ -37,17 +38,20 @@ def run_inside(function: Callable[[], int]) -> int:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    _unshare_with_maps()
-    alive, keep_alive = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    child = os.fork()
-    if child == 0:
-        os.close(keep_alive)
+    try:
+        _unshare_with_maps()
+        alive, keep_alive = os.pipe()
+        if signal.sigpending() & _STOPPING:
+            raise KeyboardInterrupt
+        child = os.fork()
+        if child == 0:
+            os.close(keep_alive)
+            _be_init(alive, before, function)
+        os.close(alive)
+        code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child))
+    finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        _be_init(alive, function)
-    os.close(alive)
-    code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child))
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return code if code >= 0 else 128 - code
 
 
@@ -125,7 +129,7 @@ def _write_map_with_helper(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> 
     run([find_tool(f"new{kind}map", "uidmap"), str(pid), *numbers])
 
 
-def _be_init(alive: int, function: Callable[[], int]) -> None:
+def _be_init(alive: int, mask: set[int], function: Callable[[], int]) -> None:
     """The life of PID 1: never returns into the caller's code."""
     status = 1
     try:
@@ -134,7 +138,10 @@ def _be_init(alive: int, function: Callable[[], int]) -> None:
         if select.select([alive], [], [], 0)[0]:
             os._exit(1)
         _own_mounts()
+        _hear_signals(mask)
         status = function()
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
     except BaseException:  # noqa: BLE001
         # Nobody above would say it: this process ends here.
         sys.excepthook(*sys.exc_info())
@@ -142,6 +149,14 @@ def _be_init(alive: int, function: Callable[[], int]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _hear_signals(mask: set[int]) -> None:
+    """Let what asks us to stop raise KeyboardInterrupt: by default PID 1 hears nothing."""
+    for number in _STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _own_mounts() -> None:

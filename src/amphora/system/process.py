@@ -15,10 +15,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from amphora.core.errors import MissingToolError, ToolFailedError
+from amphora.system.descendants import kill_with_descendants
+from amphora.system.tasks import to_the_end
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: Seconds that a program gets to end in good order.
+GRACE = 5.0
 
 #: How much of a program's last words an error repeats.
 _TAIL_LINES = 15
@@ -87,40 +92,66 @@ async def stream(
     *,
     extra_environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    grace: float = GRACE,
 ) -> int:
     """Run a long program, handing on its output as it comes; returns its exit status.
 
-    When the awaiting task is cancelled the program is told to end (SIGTERM) and,
-    if it has not after five seconds, killed; it is always reaped.
+    When the awaiting task is cancelled the program is told to end (SIGTERM) and, if
+    it has not after `grace` seconds, killed with all that it started; it is always reaped.
     """
-    process = await asyncio.create_subprocess_exec(
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environment(extra_environment),
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
-    assert process.stdout is not None  # noqa: S101  asked for just above
+    output, write_end = await _open_pipe()
     try:
-        while chunk := await process.stdout.read(65536):
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=write_end,
+            env=environment(extra_environment),
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+    except BaseException:
+        output.close()
+        raise
+    finally:
+        os.close(write_end)
+    try:
+        while chunk := await output.reader.read(65536):
             on_output(chunk)
         return _status(await process.wait())
     finally:
-        await _end(process)
+        output.close()
+        await to_the_end(_end(process, grace))
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        await asyncio.wait_for(process.wait(), timeout=5)
-    except TimeoutError:
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """The reading end of a pipe of our own.
+
+    With asyncio's, waiting for a program would also wait for whoever else holds the pipe.
+    """
+
+    reader: asyncio.StreamReader
+    close: Callable[[], None]
+
+
+async def _open_pipe() -> tuple[_Output, int]:
+    reader = asyncio.StreamReader()
+    read_end, write_end = os.pipe()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+    )
+    return _Output(reader, transport.close), write_end
+
+
+async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
+    if process.returncode is None and grace:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), grace)
+    if process.returncode is None:
+        kill_with_descendants(process.pid)
         await process.wait()
 
 

@@ -24,6 +24,7 @@ from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import make_mount_points, network_binds
 from amphora.runtime.spec import Container
+from amphora.system.tasks import in_thread
 from amphora.verify.program import find_program
 
 #: How much of a variant's output is kept for the report, in bytes.
@@ -106,7 +107,7 @@ class _Prover:
     async def _run(self, run: "_Run", manifest: Manifest, config: ImageConfig) -> None:
         layers = tuple(map(Layer, manifest.layers, config.diff_ids))
         run.ran = self._emulation.prepare([config.platform])[config.platform].where
-        await asyncio.to_thread(self._snapshots.unpack, layers)
+        await in_thread(self._snapshots.unpack, layers)
         with self._snapshots.mounted(config.diff_ids, bottom=self._mount_points) as overlay:
             container = _container(overlay.root, config, self._request.command)
             run.find(container)

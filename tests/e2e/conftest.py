@@ -1,0 +1,74 @@
+"""What end-to-end tests share: a served registry, and a look at what a command left behind."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+#: Seconds that the kernel may take to end what belonged to a killed program.
+_PATIENCE = 30
+
+
+@pytest.fixture
+def registry(amphora) -> Iterator[str]:
+    """`amphora registry serve` on a free port; its HOST:PORT."""
+    server = subprocess.Popen(
+        amphora.command("registry", "serve", "--port", "0"),
+        env={**amphora.environ(), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        try:
+            yield server.stdout.readline().strip().removeprefix("serving http://")
+        finally:
+            server.terminate()
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What commands left behind: processes, mounts, files that are only there meanwhile."""
+
+    home: Path
+
+    def processes(self, word: str | None = None) -> list[str]:
+        """Command lines of those with the word (default: the home directory) in them.
+
+        Or in their environment; the served registry is not meant.
+        """
+        needle = (word or str(self.home)).encode()
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (directory / "cmdline").read_bytes()
+                text = command + (directory / "environ").read_bytes()
+            except OSError:
+                continue
+            if needle in text and b"\0serve\0" not in command:
+                found.append(f"{directory.name}: {command.replace(bytes(1), b' ').decode()}")
+        return [line for line in found if not line.startswith(f"{os.getpid()}:")]
+
+    def wait_for_processes(self, word: str | None = None) -> None:
+        """After a kill -9 the kernel ends the rest in its own time; fails if it does not."""
+        deadline = time.monotonic() + _PATIENCE
+        while left := self.processes(word):
+            assert time.monotonic() < deadline, f"still running: {left}"
+            time.sleep(0.01)
+
+    def mounts(self) -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if str(self.home) in line]
+
+    def files(self) -> list[Path]:
+        places = ("store/work", "store/ingest", "registry/uploads", "registry/ingest")
+        return [path for place in places for path in (self.home / place).glob("*")]
+
+
+@pytest.fixture
+def remains(amphora) -> Remains:
+    return Remains(amphora.home)
