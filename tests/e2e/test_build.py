@@ -25,10 +25,8 @@ def test_every_platform_runs_its_own_programs(seeded, tmp_path):
     built = json.loads(
         seeded.ok("build", "--platform", BOTH, "-t", "machines", "--format", "json", context)
     )
-    assert [step["ran"] for step in sorted(built["steps"], key=lambda step: step["platform"])] == [
-        "native",
-        "emulated",
-    ]
+    ran = {step["platform"]: step["ran"] for step in built["steps"] if "RUN" in step["title"]}
+    assert ran == {"linux/amd64": "native", "linux/arm64": "emulated"}
     reports = json.loads(seeded.ok("verify", "--format", "json", "machines"))
     assert {report["platform"]: report["output"].strip() for report in reports} == {
         "linux/amd64": "x86_64",
