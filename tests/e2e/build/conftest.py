@@ -91,7 +91,7 @@ class Built:
 
 
 def _file(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
-    text = tar.extractfile(member).read().decode() if member.isreg() else ""
+    text = tar.extractfile(member).read().decode(errors="replace") if member.isreg() else ""
     return File(
         kind=_KINDS[member.type],
         mode=member.mode,
