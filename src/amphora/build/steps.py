@@ -18,6 +18,7 @@ from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import network_binds
 from amphora.runtime.spec import Container, User
+from amphora.system.files import disk_full, is_disk_full
 from amphora.system.roots import resolve_in_root
 from amphora.system.tasks import in_thread
 
@@ -75,7 +76,7 @@ class RunStep:
         )
         status = await self.runtime.run(container, on_output)
         if status != 0:
-            raise self._failed(status)
+            raise disk_full(root) if is_disk_full(root) else self._failed(status)
         return self.execution.where
 
     def _failed(self, status: int) -> StepFailedError:

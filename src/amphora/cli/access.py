@@ -1,7 +1,9 @@
 """Opening the store that the settings name."""
 
+import errno
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from amphora.core.errors import StoreError
@@ -12,6 +14,8 @@ from amphora.oci.store import Store
 from amphora.oci.workspace import sweep_workspaces
 from amphora.system.files import explain_full_disk
 
+_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
@@ -20,26 +24,40 @@ def open_store(settings: Settings) -> Iterator[Store]:
     Raises StoreError if it may not be written to, DiskFullError.
     """
     root = Path(settings.store)
-    with explain_full_disk(root):
-        try:
+    with explain_full_disk(root), ExitStack() as stack:
+        with explain_refusal(root):
             store = Store(root)
-        except PermissionError as error:
-            raise StoreError(
-                f"cannot open the store {root}",
-                why=f"{error.strerror}: {error.filename}",
-                next_command="choose another with --store, or run it as the user it belongs to",
-            ) from error
-        with store.using():
-            yield store
+            stack.enter_context(store.using())
+        yield store
 
 
 def collect_garbage(settings: Settings, *, cache: bool = False) -> Freed:
     """Delete what no image needs, snapshots included; needs the worker.
 
-    Raises StoreError while another process uses the store.
+    Raises StoreError while another process uses the store, or if it may not be written to.
     """
-    store = Store(Path(settings.store))
-    sweep_workspaces(store.root)
-    return store.collect_garbage(
-        cache=cache, remove_snapshots=lambda live: remove_snapshots(store.root, live)
-    )
+    root = Path(settings.store)
+    with explain_refusal(root):
+        store = Store(root)
+        sweep_workspaces(root)
+        return store.collect_garbage(
+            cache=cache, remove_snapshots=lambda live: remove_snapshots(root, live)
+        )
+
+
+@contextmanager
+def explain_refusal(root: Path, *, flag: str = "--store") -> Iterator[None]:
+    """Turn what the system says to a store that is not ours, or none, into StoreError.
+
+    `flag` chooses another directory in place of `root`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise StoreError(
+            f"cannot open the store {root}",
+            why=f"{os.strerror(error.errno).lower()}: {error.filename}",
+            next_command=f"choose another with {flag}, or run it as the user it belongs to",
+        ) from error

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from amphora.core.errors import InvalidValueError
+from amphora.core.errors import AmphoraError, InvalidValueError
 from amphora.core.platform import Platform, parse_platforms
 from amphora.core.reference import Reference
 from amphora.core.settings import Settings
@@ -61,7 +62,12 @@ class ReferenceType(click.ParamType[Reference]):
         settings = ctx.find_object(Settings)
         if settings is None:
             return []
-        names = [image.reference.familiar for image in Store(Path(settings.store)).images()]
+        root = Path(settings.store)
+        names: list[str] = []
+        # Whoever completes a word wants neither a new store nor an error.
+        with suppress(OSError, AmphoraError):
+            if root.is_dir():
+                names = [image.reference.familiar for image in Store(root).images()]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -6,14 +6,13 @@ The file is in WAL mode with synchronous=FULL: what was committed is on disk, an
 process killed in the middle of a transaction leaves nothing of it behind.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from amphora.core.errors import AmphoraError, DiskFullError, StoreError
-from amphora.system.files import locked
+from amphora.system.files import is_disk_full, locked
 
 #: How long a transaction waits for others before it gives up.
 BUSY_SECONDS = 60.0
@@ -28,9 +27,6 @@ _SCHEMA = (
     " created TEXT NOT NULL, ran TEXT NOT NULL, seconds REAL NOT NULL) STRICT",
     "CREATE TABLE diff_ids (blob TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT",
 )
-
-#: A disk with less than this left is full, as far as SQLite's files are concerned.
-_NO_SPACE_BYTES = 64 << 10
 
 
 class Database:
@@ -127,8 +123,7 @@ class Database:
         """SQLite reports a full disk under other names when its shared memory has no room."""
         if code & 0xFF not in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
             return False
-        space = os.statvfs(self.path.parent)
-        return space.f_bavail * space.f_frsize < _NO_SPACE_BYTES
+        return is_disk_full(self.path.parent)
 
 
 def _version(connection: sqlite3.Connection) -> int:

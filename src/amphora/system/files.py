@@ -11,6 +11,8 @@ from pathlib import Path
 from amphora.core.errors import DiskFullError
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: A file system with less than this left is full, for all practical purposes.
+_NO_SPACE_BYTES = 64 << 10
 
 
 @contextmanager
@@ -21,11 +23,22 @@ def explain_full_disk(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_SPACE:
             raise
-        raise DiskFullError(
-            f"cannot write below {path}",
-            why=os.strerror(error.errno or 0).lower(),
-            next_command="free some space (`amphora image rm` helps) and run it again",
-        ) from error
+        raise disk_full(path) from error
+
+
+def disk_full(path: Path) -> DiskFullError:
+    """The error for a file system, that of `path`, with no space left."""
+    return DiskFullError(
+        f"cannot write below {path}",
+        why=os.strerror(errno.ENOSPC).lower(),
+        next_command="free some space (`amphora image rm` helps) and run it again",
+    )
+
+
+def is_disk_full(path: Path) -> bool:
+    """Has the file system of `path` no space left? For programs that do not say why they failed."""
+    space = os.statvfs(path)
+    return space.f_bavail * space.f_frsize < _NO_SPACE_BYTES
 
 
 def sync_directory(path: Path) -> None:

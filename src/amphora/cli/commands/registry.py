@@ -17,7 +17,13 @@ def command() -> None:
 
 @command.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5000, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port; 0 takes a free one.",
+)
 @pass_settings
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Serve an OCI registry until it is stopped.
@@ -25,15 +31,17 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
     docker, podman, skopeo and Kubernetes push to it and pull from it. It listens
     on the loopback address, without encryption, unless told otherwise.
     """
+    from amphora.cli.access import explain_refusal
     from amphora.registry.server.run import serve as run_server
 
     shown_host = f"[{host}]" if ":" in host else host
+    root = Path(settings.registry_store)
     server = run_server(
-        Path(settings.registry_store),
+        root,
         host,
         port,
         lambda actual: click.echo(f"serving http://{shown_host}:{actual}"),
     )
     # Being stopped is how a server ends when all is well.
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), explain_refusal(root, flag="--registry-store"):
         run_async(server)
