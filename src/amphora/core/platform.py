@@ -60,6 +60,15 @@ ARCHITECTURES = frozenset(
     }
 )
 
+#: Two spellings of one thing: (architecture, variant) → the variant of the normal form.
+_VARIANTS: dict[tuple[str, str], str] = {
+    ("amd64", "v1"): "",
+    ("arm64", "v8"): "",
+    ("arm64", "v8.0"): "",
+    ("arm64", "v9.0"): "v9",
+    ("arm", ""): "v7",
+}
+
 _OS_NAMES = frozenset({"linux", "windows", "darwin", "freebsd", "wasip1"})
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -102,11 +111,7 @@ class Platform:
             architecture, variant = alias[0], variant or alias[1]
         if variant and variant[0].isdigit():
             variant = f"v{variant}"
-        default = {"amd64": "v1", "arm64": "v8"}.get(architecture)
-        if variant == default:
-            variant = ""
-        if architecture == "arm" and not variant:
-            variant = "v7"
+        variant = _VARIANTS.get((architecture, variant), variant)
         return cls(os_name.lower(), architecture, variant)
 
     @classmethod
@@ -146,14 +151,14 @@ class Platform:
             yield from self._older(oldest=5)
 
     def _older(self, oldest: int) -> Iterator["Platform"]:
-        level = self.variant.removeprefix("v")
-        if level.isdigit():
-            for number in range(int(level) - 1, oldest - 1, -1):
+        level = re.fullmatch(r"v([0-9]{1,2})", self.variant)
+        if level is not None:
+            for number in range(int(level[1]) - 1, oldest - 1, -1):
                 yield Platform.normalise(self.os, self.architecture, f"v{number}")
 
     def _older_arm64(self) -> Iterator["Platform"]:
         """ARMv9.x runs v8.(x+5) and all below; `v8` and no variant are the same."""
-        major_minor = re.fullmatch(r"v([89])(?:\.(\d+))?", self.variant)
+        major_minor = re.fullmatch(r"v([89])(?:\.([0-9]{1,2}))?", self.variant)
         if major_minor is None:
             return
         major, minor = int(major_minor[1]), int(major_minor[2] or 0)

@@ -14,7 +14,8 @@ from amphora.core.errors import InvalidValueError
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
-#: Limit of distribution's grammar for the repository's name, domain included.
+#: What many clients and registries accept of a repository's name, domain included:
+#: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests
 MAX_NAME_LENGTH = 255
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -24,7 +25,7 @@ _PATH = re.compile(rf"{_PATH_PART}(?:/{_PATH_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A repository in a registry, and a tag or digest in it.
 
@@ -75,16 +76,18 @@ class Reference:
 
     @property
     def familiar(self) -> str:
-        """The short form that people type and docker prints."""
-        path = self.path
-        if self.domain != DEFAULT_DOMAIN:
-            path = f"{self.domain}/{path}"
-        else:
-            path = path.removeprefix("library/")
-        return path + self._suffix()
+        """The short form that people type and docker prints; it parses back to the same."""
+        return self._short_name() + self._suffix()
 
     def with_digest(self, digest: Digest) -> Self:
         return replace(self, digest=digest)
+
+    def _short_name(self) -> str:
+        official = self.path.removeprefix("library/")
+        short = self.path if "/" in official else official
+        # What looks like a host would be taken for one without the domain before it.
+        readable = _split_domain(short) == (self.domain, short)
+        return short if readable else self.repository
 
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""

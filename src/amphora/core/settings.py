@@ -4,6 +4,7 @@ Values come, first found wins, from the flag, the environment (`AMPHORA_…`), t
 configuration file and the default.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -33,11 +34,16 @@ class Setting:
 
 
 def _data_directory(environment: Mapping[str, str], uid: int) -> PurePath:
-    """Where a user's data lives: /var/lib for root, the XDG data directory for others."""
+    """Where a user's data lives: /var/lib for root, the XDG data directory for others.
+
+    A relative XDG_DATA_HOME is ignored, as its specification asks:
+    https://specifications.freedesktop.org/basedir/0.8/
+    """
     if uid == 0:
         return PurePath("/var/lib/amphora")
-    home = environment.get("HOME", "/")
-    return PurePath(environment.get("XDG_DATA_HOME") or f"{home}/.local/share", "amphora")
+    default = PurePath(environment.get("HOME") or "/", ".local/share")
+    directory = PurePath(environment.get("XDG_DATA_HOME", ""))
+    return (directory if directory.is_absolute() else default) / "amphora"
 
 
 def _read_path(text: str) -> PurePath:
@@ -48,10 +54,9 @@ def _read_path(text: str) -> PurePath:
 
 
 def _read_count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("it must be at least 1")
-    return number
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
+        raise ValueError("it must be a whole number, at least 1")
+    return int(text)
 
 
 def _read_words(text: str) -> tuple[str, ...]:

@@ -20,7 +20,9 @@ FLAGS = "FPC"
 
 
 def mount_private() -> bool:
-    """Mount an instance for this user namespace; False where the kernel is too old.
+    """Mount an instance for this user namespace; False where the kernel will not.
+
+    It is too old, or has the module but not loaded it.
 
     For the namespace the host's entries are gone as soon as this succeeds.
     """

@@ -77,12 +77,7 @@ class Emulation:
 def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:
     """Before Linux 6.7: whatever the host has registered, if it works."""
     if not runs(platform):
-        raise UnsupportedPlatformError(
-            f"this machine cannot run {platform}",
-            why="its kernel is older than 6.7, so that the host's binfmt_misc decides, "
-            "and that has no working entry for it",
-            next_command=f"sudo apt-get install --reinstall {PACKAGE}",
-        )
+        raise _host_does_not(platform)
     native = platform.architecture in _native_architectures()
     return Execution(platform, None if native else f"the host's {elf_format.entry}")
 
@@ -90,6 +85,21 @@ def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:
 def _native_architectures() -> set[str]:
     host = Platform.host()
     return {host.architecture} | ({"386"} if host.architecture == "amd64" else set())
+
+
+def _host_does_not(platform: Platform) -> UnsupportedPlatformError:
+    if not binfmt.MOUNT_POINT.exists():
+        return UnsupportedPlatformError(
+            f"this machine cannot run {platform}",
+            why="its CPU does not, and the kernel's module binfmt_misc is not loaded",
+            next_command="sudo modprobe binfmt_misc",
+        )
+    return UnsupportedPlatformError(
+        f"this machine cannot run {platform}",
+        why="its kernel is older than 6.7, so that the host's binfmt_misc decides, "
+        "and that has no working entry for it",
+        next_command=f"sudo apt-get install --reinstall {PACKAGE}",
+    )
 
 
 def _no_emulator(platform: Platform, elf_format: ElfFormat) -> UnsupportedPlatformError:

@@ -1,6 +1,7 @@
 """Running a container to its end with crun."""
 
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,19 +31,15 @@ class Runtime:
         name = secrets.token_hex(8)
         bundle = self._state / name
         bundle.mkdir()
-        config = bundle / "config.json"
-        config.write_bytes(msgspec.json.encode(runtime_config(container)))
+        config = msgspec.json.encode(runtime_config(container))
+        (bundle / "config.json").write_bytes(config)
+        crun = [self._crun, "--root", str(bundle / "crun"), "--cgroup-manager=disabled"]
         try:
             # No grace: a container's first process does not hear SIGTERM unless it wants to.
-            command = self._command("run", "--bundle", str(bundle), name)
+            command = [*crun, "run", "--bundle", str(bundle), name]
             return await stream(command, on_output, grace=0)
         finally:
-            config.unlink()
-            bundle.rmdir()
-
-    def _command(self, *arguments: str) -> list[str]:
-        state = str(self._state / "crun")
-        return [self._crun, "--root", state, "--cgroup-manager=disabled", *arguments]
+            shutil.rmtree(bundle)
 
 
 def _prefer_unified_cgroups() -> None:

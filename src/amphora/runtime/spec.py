@@ -3,6 +3,7 @@
 https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md
 """
 
+import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +54,12 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Numeric identity of a container's process."""
+    """Numeric identity of a container's process, and where it is at home."""
 
     uid: int = 0
     gid: int = 0
     groups: tuple[int, ...] = ()
+    home: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def runtime_config(container: Container) -> dict[str, Any]:
                 "effective": keeps,
                 "permitted": keeps,
             },
-            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 4096}],
+            "rlimits": [_open_files_limit()],
         },
         "mounts": [*_SYSTEM_MOUNTS, *map(_bind_mount, container.binds)],
         "linux": {
@@ -121,9 +123,15 @@ def runtime_config(container: Container) -> dict[str, Any]:
 
 def _environment(container: Container) -> dict[str, str]:
     """Docker's rule: PATH, HOME and HOSTNAME are always there; the image's values win."""
-    home = "/root" if container.user.uid == 0 else "/"
-    defaults = {"PATH": DEFAULT_PATH, "HOSTNAME": container.hostname, "HOME": home}
+    user = container.user
+    defaults = {"PATH": DEFAULT_PATH, "HOSTNAME": container.hostname, "HOME": user.home}
     return {**defaults, **container.environment}
+
+
+def _open_files_limit() -> dict[str, Any]:
+    """As many open files as we may have ourselves; 1024 until a program asks for more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {"type": "RLIMIT_NOFILE", "soft": min(1024, hard), "hard": hard}
 
 
 def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:
@@ -136,18 +144,19 @@ _SYSTEM_MOUNTS = (
     _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
     _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),  # noqa: S108
     _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-    # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead.
+    # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead,
+    # read-only with all that is mounted in it (cgroups, tracing).
     {
         "destination": "/sys",
         "type": "bind",
         "source": "/sys",
-        "options": ["rbind", "nosuid", "noexec", "nodev", "ro"],
+        "options": ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"],
     },
 )
 
 
 def _bind_mount(bind: Bind) -> dict[str, Any]:
-    options = ["rbind", "rprivate", "ro" if bind.read_only else "rw"]
+    options = ["rbind", "rprivate", "rro" if bind.read_only else "rw"]
     return {
         "destination": bind.target,
         "type": "bind",
