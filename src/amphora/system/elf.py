@@ -9,19 +9,22 @@ from pathlib import Path
 _MAGIC = b"\x7fELF"
 _HEADER_SIZE = 20
 
-#: e_machine → the architecture, for (little-endian, big-endian).
-_MACHINES: dict[int, tuple[str | None, str | None]] = {
-    3: ("386", None),
-    8: ("mipsle", "mips"),
-    21: ("ppc64le", "ppc64"),
-    22: (None, "s390x"),
-    40: ("arm", None),
-    62: ("amd64", None),
-    183: ("arm64", None),
-    243: ("riscv64", None),
-    258: ("loong64", None),
+#: (e_machine, word size, little-endian) → the architecture.
+_ARCHITECTURES: dict[tuple[int, int, bool], str] = {
+    (3, 32, True): "386",
+    (8, 32, False): "mips",
+    (8, 32, True): "mipsle",
+    (8, 64, False): "mips64",
+    (8, 64, True): "mips64le",
+    (21, 64, False): "ppc64",
+    (21, 64, True): "ppc64le",
+    (22, 64, False): "s390x",
+    (40, 32, True): "arm",
+    (62, 64, True): "amd64",
+    (183, 64, True): "arm64",
+    (243, 64, True): "riscv64",
+    (258, 64, True): "loong64",
 }
-_MIPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,14 @@ class ElfHeader:
 
     @property
     def architecture(self) -> str | None:
-        names = _MACHINES.get(self.machine)
-        name = names and names[0 if self.little_endian else 1]
-        if name and self.machine == _MIPS and self.bits == 64:
-            return name.replace("mips", "mips64")
-        return name
+        return _ARCHITECTURES.get((self.machine, self.bits, self.little_endian))
 
 
 def parse_header(start: bytes) -> ElfHeader | None:
     """Read an ELF header from a file's first 20 bytes; None if it is no ELF file."""
-    if len(start) < _HEADER_SIZE or not start.startswith(_MAGIC) or start[4] not in {1, 2}:
+    if len(start) < _HEADER_SIZE or not start.startswith(_MAGIC):
+        return None
+    if start[4] not in {1, 2} or start[5] not in {1, 2}:
         return None
     little = start[5] == 1
     machine = int.from_bytes(start[18:20], "little" if little else "big")

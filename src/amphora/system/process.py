@@ -39,7 +39,8 @@ class Completed:
 
 def find_tool(name: str, package: str) -> str:
     """The path of an installed program; raises MissingToolError with the Debian package."""
-    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_DEFAULT_PATH}")
+    places = filter(None, (os.environ.get("PATH"), _DEFAULT_PATH))
+    path = shutil.which(name, path=":".join(places))
     if path is None:
         raise MissingToolError(
             f"{name} is not installed",
@@ -59,7 +60,7 @@ def tool_version(name: str) -> str | None:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that programs are started with."""
-    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    inherited = {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
     inherited.setdefault("PATH", _DEFAULT_PATH)
     for name in _PROXIES:
         for spelling in (name, name.upper()):

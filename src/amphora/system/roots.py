@@ -49,12 +49,13 @@ def read_in_root(root: Path, path: str, limit: int = 1 << 20) -> bytes | None:
             return None
         with real.open("rb") as file:
             return file.read(limit)
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
 def _link_target(path: Path) -> str | None:
     try:
         return str(path.readlink())
-    except OSError:
+    except (OSError, ValueError):
+        # ValueError: a NUL, or what no file name can be spelled with.
         return None

@@ -5,6 +5,7 @@ https://man7.org/linux/man-pages/man7/user_namespaces.7.html, subuid(5), subgid(
 
 import os
 import pwd
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,10 @@ USUAL_COUNT = 65536
 #: A map of every ID there is looks like the initial namespace to crun, which then
 #: tries what only that one may do (mknod); one ID fewer tells them apart.
 _ALL_IDS = 2**32 - 1
+
+
+#: A line of /etc/subuid or /etc/subgid; others are no business of ours.
+_ENTRY = re.compile(r"([^:]+):([0-9]+):([1-9][0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,13 @@ def _subordinate(kind: str) -> list[tuple[int, int]]:
     path = Path(f"/etc/sub{kind}")
     owners = {user_name(), str(os.getuid())}
     lines = path.read_text().splitlines() if path.exists() else []
-    fields = [line.split(":") for line in lines if line.count(":") == 2]
-    return [(int(start), int(count)) for owner, start, count in fields if owner in owners]
+    entries = filter(None, map(_ENTRY.fullmatch, lines))
+    own = [
+        (int(start), int(count))
+        for owner, start, count in map(re.Match.groups, entries)
+        if owner in owners
+    ]
+    return list(dict.fromkeys(own))
 
 
 def _no_subordinate_ids(kind: str) -> NamespaceError:
