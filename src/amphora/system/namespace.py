@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError, NamespaceError
 from amphora.system import syscalls
@@ -38,20 +39,26 @@ def run_inside(function: Callable[[], int]) -> int:
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    # Inherited as ignored, it would make children vanish without a status.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
         _unshare_with_maps()
         alive, keep_alive = os.pipe()
+        told, tell = os.pipe()
         if signal.sigpending() & _STOPPING:
             raise KeyboardInterrupt
         child = os.fork()
         if child == 0:
             os.close(keep_alive)
-            _be_init(alive, before, function)
+            _be_init(alive, tell, before, function)
         os.close(alive)
+        os.close(tell)
         code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if message := _read_all(told):
+        raise _mounts_refused(message)
     return code if code >= 0 else 128 - code
 
 
@@ -90,15 +97,13 @@ def _outside(action: Callable[[int], object]) -> Iterator[Callable[[], None]]:
     child = os.fork()
     if child == 0:
         os.close(go_write)
-        os._exit(_act_when_asked(go_read, said_write, lambda: action(parent)))
+        _act_when_asked(go_read, said_write, lambda: action(parent))
     os.close(go_read)
     os.close(said_write)
 
     def ask() -> None:
         os.write(go_write, b"!")
-        with os.fdopen(os.dup(said_read), "rb") as said:
-            message = said.read().decode()
-        if message:
+        if message := _read_all(os.dup(said_read)):
             raise _map_refused(message)
 
     try:
@@ -109,15 +114,30 @@ def _outside(action: Callable[[int], object]) -> Iterator[Callable[[], None]]:
         os.waitpid(child, 0)
 
 
-def _act_when_asked(go: int, said: int, action: Callable[[], object]) -> int:
-    if not os.read(go, 1):
-        return 0
+def _act_when_asked(go: int, said: int, action: Callable[[], object]) -> NoReturn:
+    """The life of the child outside: never returns into the caller's code."""
+    try:
+        if os.read(go, 1):
+            _tell(said, action)
+    finally:
+        os._exit(0)
+
+
+def _tell(pipe: int, action: Callable[[], object]) -> bool:
+    """Do something in a child and tell the parent why it failed; True if it did not."""
     try:
         action()
     except (OSError, AmphoraError) as error:
-        os.write(said, str(error).encode())
-        return 1
-    return 0
+        os.write(pipe, str(error).encode())
+        return False
+    finally:
+        os.close(pipe)
+    return True
+
+
+def _read_all(pipe: int) -> str:
+    with os.fdopen(pipe, "rb") as file:
+        return file.read().decode()
 
 
 def _write_map(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> None:
@@ -129,7 +149,7 @@ def _write_map_with_helper(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> 
     run([find_tool(f"new{kind}map", "uidmap"), str(pid), *numbers])
 
 
-def _be_init(alive: int, mask: set[int], function: Callable[[], int]) -> None:
+def _be_init(alive: int, tell: int, mask: set[int], function: Callable[[], int]) -> NoReturn:
     """The life of PID 1: never returns into the caller's code."""
     status = 1
     try:
@@ -137,9 +157,9 @@ def _be_init(alive: int, mask: set[int], function: Callable[[], int]) -> None:
         # The parent may have died before prctl: its end of the pipe tells.
         if select.select([alive], [], [], 0)[0]:
             os._exit(1)
-        _own_mounts()
-        _hear_signals(mask)
-        status = function()
+        if _tell(tell, _own_mounts):
+            _hear_signals(mask)
+            status = function()
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
     except BaseException:  # noqa: BLE001
@@ -198,6 +218,14 @@ def _denied(error: OSError) -> NamespaceError:
         f"user {user_name()} may not create a user namespace",
         why=f"{error.strerror}; inside a container its seccomp profile usually forbids it",
         next_command="leave the container, or sudo sysctl -w user.max_user_namespaces=16384",
+    )
+
+
+def _mounts_refused(message: str) -> NamespaceError:
+    return NamespaceError(
+        "the worker could not mount a /proc of its own",
+        why=f"{message}; inside a container whose /proc is masked the kernel forbids it",
+        next_command="leave the container, or start it with --privileged",
     )
 
 

@@ -29,14 +29,6 @@ GRACE = 5.0
 _TAIL_LINES = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """How a program ended: its exit status (128 + N if signal N ended it) and output."""
-
-    status: int
-    output: bytes
-
-
 def find_tool(name: str, package: str) -> str:
     """The path of an installed program; raises MissingToolError with the Debian package."""
     places = filter(None, (os.environ.get("PATH"), _DEFAULT_PATH))
