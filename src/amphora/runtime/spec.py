@@ -156,7 +156,9 @@ _SYSTEM_MOUNTS = (
 
 
 def _bind_mount(bind: Bind) -> dict[str, Any]:
-    options = ["rbind", "rprivate", "rro" if bind.read_only else "rw"]
+    # crun sets recursive attributes on directories only; below a file there is nothing anyway.
+    read_only = "rro" if bind.source.is_dir() else "ro"
+    options = ["rbind", "rprivate", read_only if bind.read_only else "rw"]
     return {
         "destination": bind.target,
         "type": "bind",
