@@ -13,6 +13,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
 from amphora.build.dockerfile.scope import expand_from, global_scope
+from amphora.build.dockerfile.source import Source
 from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted
 from amphora.build.executor import Executor, Performed
 from amphora.build.filetree import FileTree
@@ -21,7 +22,6 @@ from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState
 from amphora.build.steps import Step
 from amphora.build.transfer import context_step, stage_step
-from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
 from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id
@@ -114,15 +114,15 @@ class Solver:
             state, _ = await self._stage(source, target)
         return stage_step(instruction, self._showing(state), chain_id(state.diff_ids), directory)
 
-    async def take(self, state: ImageState, step: Step, title: str, created_by: str) -> ImageState:
+    async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
         """The state after a step; two platforms that need the very same one share it."""
         key = self._executor.key(state.layers, step)
         task = self._steps.get(key)
         if task is None:
-            task = self._group.create_task(self._perform(key, state, step, title))
+            task = self._group.create_task(self._perform(key, state, step, title, source))
             self._steps[key] = task
         done = await task
-        return state.with_layer(done.layer, done.created, created_by)
+        return state.with_layer(done.layer, done.created, source.code)
 
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)
@@ -153,17 +153,16 @@ class Solver:
     async def _from_image(
         self, base: ast.From, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
-        try:
+        with base.source.located(base.source.span(base.image)):
             return await self._bases.resolve(base.image, platform)
-        except AmphoraError as error:
-            error.excerpt = error.excerpt or base.source.excerpt(base.source.span(base.image))
-            raise
 
-    async def _perform(self, key: str, state: ImageState, step: Step, title: str) -> Performed:
+    async def _perform(
+        self, key: str, state: ImageState, step: Step, title: str, source: Source
+    ) -> Performed:
         done = self._executor.recall(key)
         if done is None:
             await self._unpack(state)
-        with self._reported(state.platform, title) as told:
+        with source.located(), self._reported(state.platform, title) as told:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
             told.ran = done.ran

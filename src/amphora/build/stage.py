@@ -7,10 +7,10 @@ from typing import Protocol
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import Stage
+from amphora.build.dockerfile.source import Source
 from amphora.build.metadata import change_config, command_line, join
 from amphora.build.state import ImageState
 from amphora.build.steps import RunStep, Step, WorkdirStep
-from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
@@ -33,8 +33,11 @@ class Surroundings(Protocol):
         """The step for a COPY or ADD whose variables are replaced."""
         ...
 
-    async def take(self, state: ImageState, step: Step, title: str, created_by: str) -> ImageState:
-        """The state after a step: performed, or remembered."""
+    async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
+        """The state after the step of an instruction: performed, or remembered.
+
+        Errors show where the instruction stands.
+        """
         ...
 
 
@@ -58,11 +61,8 @@ class StageBuild:
         Returns the state and the variables that a stage based on this one starts with.
         """
         for instruction in (*triggers, *self._stage.instructions):
-            try:
+            with instruction.source.located():
                 state = await self._apply(state, instruction)
-            except AmphoraError as error:
-                error.excerpt = error.excerpt or instruction.source.excerpt()
-                raise
         return state, self._scope
 
     async def _apply(self, state: ImageState, instruction: ast.Instruction) -> ImageState:
@@ -85,7 +85,7 @@ class StageBuild:
             case _:
                 changed = self._change(state, expanded)
                 return state.with_config(changed.config, created_by)
-        return await self._around.take(state, step, self._title(instruction), created_by)
+        return await self._around.take(state, step, self._title(instruction), instruction.source)
 
     def _change(self, state: ImageState, instruction: ast.Instruction) -> ImageState:
         config = change_config(state.config, instruction, own_command=self._own_command)

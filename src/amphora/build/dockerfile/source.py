@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from amphora.core.errors import DockerfileError, InvalidValueError
+from amphora.core.errors import AmphoraError, DockerfileError, InvalidValueError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,15 @@ class Source:
     ) -> DockerfileError:
         """The error to raise for a mistake at `span`."""
         return DockerfileError(what, why=why, next_command=fix, excerpt=self.excerpt(span))
+
+    @contextmanager
+    def located(self, span: tuple[int, int] | None = None) -> Iterator[None]:
+        """Have an error from inside show where this stands, if it shows nothing yet."""
+        try:
+            yield
+        except AmphoraError as error:
+            error.excerpt = error.excerpt or self.excerpt(span)
+            raise
 
     @contextmanager
     def explain(
