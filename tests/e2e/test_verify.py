@@ -1,0 +1,187 @@
+"""Verifying images that are right, and images that are wrong in every way we know of."""
+
+import json
+import struct
+
+import pytest
+
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.assembly import put_image, put_index
+from amphora.oci.config import ContainerConfig, ImageConfig
+from amphora.oci.graph import image_for
+from amphora.oci.layers.diff import write_tree
+from amphora.oci.layers.writer import LayerWriter
+from amphora.oci.store import Store
+
+pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
+
+AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
+
+#: Static programs of a few instructions: exit with status 0 and 3. (mov edi,N; mov eax,60; syscall)
+EXITS = {
+    status: b"\xbf" + struct.pack("<i", status) + b"\xb8\x3c\x00\x00\x00\x0f\x05"
+    for status in (0, 3)
+}
+
+
+def amd64_program(code):
+    """The smallest ELF file that Linux starts: one header, one segment."""
+    address, size = 0x400000, 120 + len(code)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        b"\x7fELF\x02\x01\x01",
+        *(2, 62, 1, address + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0),
+    )
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, address, address, size, size, 0x1000)
+    return header + segment + code
+
+
+@pytest.fixture
+def make(seeded, tmp_path):
+    """Store an image: for each platform a tree of files on top of busybox, or alone."""
+
+    def make(name, variants, *, alone=False, **config):
+        store = Store(seeded.store)
+        base = store.resolve(Reference.parse("busybox"))
+        manifests = []
+        for number, (platform, content) in enumerate(variants):
+            tree = tmp_path / f"{name}-{number}"
+            for path, text in content.items():
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                (tree / path).write_bytes(text if isinstance(text, bytes) else text.encode())
+                (tree / path).chmod(0o755)
+            tree.mkdir(exist_ok=True)
+            with LayerWriter(store.blobs) as writer:
+                write_tree(tree, writer)
+                layer = writer.commit()
+            _, below, below_config = image_for(store.blobs, base, platform)
+            layers, diff_ids = ([], ()) if alone else (below.layers, below_config.diff_ids)
+            made = ImageConfig(platform, ContainerConfig(**config), (*diff_ids, layer.diff_id))
+            manifests.append(put_image(store.blobs, made, [*layers, layer.descriptor]))
+        store.tag(Reference.parse(name), put_index(store.blobs, manifests))
+
+    return make
+
+
+@pytest.fixture
+def verify(seeded):
+    def verify(name, *arguments):
+        """The reports by platform, and the exit status."""
+        done = seeded("verify", "--format", "json", *arguments, name)
+        reports = json.loads(done.stdout)
+        return {report["platform"]: report for report in reports}, done.returncode
+
+    return verify
+
+
+def test_a_good_image_is_good_on_every_platform(verify, seeded):
+    reports, status = verify("busybox", "--cmd", "uname -m")
+    assert status == 0
+    assert {
+        platform: (report["output"], report["architecture"], report["ran"], report["status"])
+        for platform, report in reports.items()
+    } == {
+        "linux/amd64": ("x86_64\n", "amd64", "native", 0),
+        "linux/arm64": ("aarch64\n", "arm64", "emulated", 0),
+    }
+    assert all(report["problem"] is None for report in reports.values())
+    table = seeded.ok("verify", "--platform", "linux/arm64", "busybox", "--cmd", "uname -m")
+    header, row = table.splitlines()
+    assert header.split() == ["PLATFORM", "PROGRAM", "FOR", "RAN", "SECONDS", "RESULT", "OUTPUT"]
+    assert row.split()[:4] == ["linux/arm64", "/bin/uname", "arm64", "emulated"]
+    assert row.split()[5:] == ["ok", "aarch64"]
+
+
+def test_a_program_for_another_cpu_is_reported_although_this_machine_runs_it(make, verify):
+    program = {"program": amd64_program(EXITS[0])}
+    make("swapped", [(AMD64, program), (ARM64, program)], alone=True, entrypoint=("/program",))
+    reports, status = verify("swapped")
+    assert status == 50
+    assert (reports["linux/amd64"]["problem"], reports["linux/amd64"]["status"]) == (None, 0)
+    wrong = reports["linux/arm64"]
+    assert wrong["problem"] == (
+        "/program is a program for amd64: the variant is labelled linux/arm64"
+    )
+    assert (wrong["status"], wrong["architecture"]) == (None, "amd64")
+
+
+def test_a_scratch_image_of_one_static_program_runs(make, verify):
+    make("tiny", [(AMD64, {"program": amd64_program(EXITS[3])})], alone=True, cmd=("/program",))
+    reports, status = verify("tiny")
+    assert status == 50
+    assert reports["linux/amd64"]["status"] == 3
+    assert reports["linux/amd64"]["problem"] == "it exited with status 3"
+
+
+SCRIPTS = {
+    "good": "#!/bin/sh\necho script\n",
+    "usr/bin/twice": "#! /good  -x\n",
+    "none": "#!\n",
+    "nobody": "#!/bin/nobody\n",
+    "loop": "#!/loop\n",
+    "text": "hello\n",
+    "foreign": "#!/program\n",
+    "program": amd64_program(EXITS[0]),
+}
+
+
+def test_what_starts_is_found_through_scripts_and_path(make, verify):
+    make("scripts", [(ARM64, SCRIPTS)], env=("PATH=/nowhere:/usr/bin:/bin",), working_dir="/usr")
+    cases = {
+        "/good": None,
+        "twice": None,
+        "bin/twice": None,
+        "/none": "its #! line names no interpreter",
+        "/nobody": "the image has no such file",
+        "/loop": "its interpreters are scripts themselves",
+        "/text": "it is neither an ELF program nor a script",
+        "/foreign": "/program is a program for amd64",
+        "/bin": "the image has no such file",
+        "missing": "the image has no such file",
+    }
+    for command, problem in cases.items():
+        reports, status = verify("scripts", "--cmd", command)
+        report = reports["linux/arm64"]
+        if problem is None:
+            assert (report["problem"], status) == (None, 0), command
+            assert (report["program"], report["output"]) == ("/bin/sh", "script\n")
+        else:
+            assert problem in report["problem"], command
+            assert (report["status"], status) == (None, 50)
+
+
+def test_an_image_that_says_nothing_to_run(make, verify):
+    make("silent", [(AMD64, {})])
+    reports, status = verify("silent")
+    assert status == 50
+    assert "it has neither ENTRYPOINT nor CMD" in reports["linux/amd64"]["problem"]
+    reports, status = verify("silent", "--cmd", "true")
+    assert status == 0
+
+
+def test_entrypoint_and_cmd_environment_user_and_directory_are_the_images(make, verify):
+    make(
+        "whole",
+        [(AMD64, {})],
+        entrypoint=("/bin/sh", "-c"),
+        cmd=("echo $A; id -u; pwd",),
+        env=("A=1",),
+        user="mail",
+        working_dir="/etc",
+    )
+    reports, _ = verify("whole")
+    assert reports["linux/amd64"]["output"] == "1\n8\n/etc\n"
+
+
+def test_a_variant_that_does_not_end_is_stopped(verify):
+    reports, status = verify("busybox", "--cmd", "sleep 1000", "--timeout", "0.3")
+    assert status == 50
+    assert {report["problem"] for report in reports.values()} == {"it did not end within 0.3 s"}
+
+
+def test_a_platform_that_is_not_in_the_image_is_an_error_before_anything_runs(seeded):
+    done = seeded("verify", "busybox", "--platform", "linux/amd64,linux/s390x")
+    assert done.returncode == 30
+    assert "no variant for linux/s390x" in done.stderr
+    assert done.stdout == ""
