@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from amphora.core.errors import MissingToolError, ToolFailedError
@@ -93,28 +93,26 @@ async def stream(
     it has not after `grace` seconds, killed with all that it started; it is always reaped.
     """
     output, write_end = await _open_pipe()
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=write_end,
-            stderr=write_end,
-            env=environment(extra_environment),
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
-    except BaseException:
-        output.close()
-        raise
-    finally:
-        os.close(write_end)
-    try:
-        while chunk := await output.reader.read(65536):
-            on_output(chunk)
-        return _status(await process.wait())
-    finally:
-        output.close()
-        await to_the_end(_end(process, grace))
+    # Open until the program has ended: it may have something to say while it does.
+    with closing(output):
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=write_end,
+                env=environment(extra_environment),
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
+        finally:
+            os.close(write_end)
+        try:
+            while chunk := await output.reader.read(65536):
+                on_output(chunk)
+            return _status(await process.wait())
+        finally:
+            await to_the_end(_end(process, grace))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,105 @@
+"""Files that are whole or not there, locks between processes, full disks."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from amphora.core.errors import DiskFullError
+from amphora.system.files import explain_full_disk, locked, write_atomically
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from amphora.system.files import locked
+with locked(Path(sys.argv[1]), shared=sys.argv[2] == "shared"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_an_atomic_write_replaces_the_file_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    old = path.open("rb")
+    write_atomically(path, b"new", mode=0o600)
+    with old:
+        assert old.read() == b"old"  # Who had it open still sees the old one, whole.
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_content_and_nothing_else(tmp_path):
+    path = tmp_path / "directory"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_says_so():
+    with pytest.raises(DiskFullError, match="below /dev"), explain_full_disk("/dev"):
+        os.write(os.open("/dev/full", os.O_WRONLY), b"x")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_and_no_quota_are_a_full_disk(number, tmp_path):
+    with pytest.raises(DiskFullError), explain_full_disk(tmp_path):
+        raise OSError(number, os.strerror(number))
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(PermissionError), explain_full_disk(tmp_path):
+        raise PermissionError(errno.EACCES, "no")
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Start a process that holds a lock on `lock`; it is killed at the end."""
+    processes = []
+
+    def hold(kind):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, tmp_path / "lock", kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        processes.append(process)
+        assert process.stdout.readline() == b"held\n"
+        return process
+
+    yield hold
+    for process in processes:
+        with process:
+            process.kill()
+
+
+def test_a_lock_is_respected_until_its_holder_is_killed(holder, tmp_path):
+    process = holder("exclusive")
+    with pytest.raises(BlockingIOError), locked(tmp_path / "lock", wait=False):
+        pytest.fail("two hold an exclusive lock")
+    process.kill()
+    with locked(tmp_path / "lock"):
+        assert process.wait() < 0
+
+
+def test_shared_locks_are_shared_and_keep_exclusive_ones_out(holder, tmp_path):
+    holder("shared")
+    with locked(tmp_path / "lock", shared=True, wait=False):
+        pass
+    with pytest.raises(BlockingIOError), locked(tmp_path / "lock", wait=False):
+        pytest.fail("exclusive beside shared")
+
+
+def test_a_lock_is_not_inherited_by_programs(tmp_path):
+    with locked(tmp_path / "lock"):
+        child = subprocess.Popen(["sleep", "60"])
+    try:
+        with locked(tmp_path / "lock", wait=False):
+            assert child.poll() is None
+    finally:
+        child.kill()
+        child.wait()
