@@ -75,7 +75,7 @@ def _unshare_with_maps() -> None:
     with _outside(lambda pid: [write(kind, pid, maps[kind]) for kind in maps]) as mapped:
         _unshare()
         mapped()
-    os.setgroups([])
+    _drop_groups()
 
 
 def _unshare() -> None:
@@ -83,6 +83,18 @@ def _unshare() -> None:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     except OSError as error:
         raise _denied(error) from error
+
+
+def _drop_groups() -> None:
+    try:
+        os.setgroups([])
+    except PermissionError as error:
+        raise NamespaceError(
+            "no process may change its groups here",
+            why="/proc/self/setgroups says so: this is a user namespace of one user only, "
+            "as `unshare --map-root-user` makes it",
+            next_command="leave it; amphora makes the namespaces it needs",
+        ) from error
 
 
 @contextmanager
@@ -128,7 +140,8 @@ def _tell(pipe: int, action: Callable[[], object]) -> bool:
     try:
         action()
     except (OSError, AmphoraError) as error:
-        os.write(pipe, str(error).encode())
+        reason = error.strerror if isinstance(error, OSError) else None
+        os.write(pipe, (reason or str(error)).encode())
         return False
     finally:
         os.close(pipe)
