@@ -31,17 +31,21 @@ AMPHORA = Path(sys.executable).with_name("amphora")
 
 @dataclass(frozen=True)
 class Amphora:
-    """The program with a store of its own; call it with arguments, get what it did."""
+    """The program with a store of its own; call it with arguments, get what it did.
+
+    `prefix` is a command that starts it in its place: as somebody else, somewhere else.
+    """
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     @property
     def store(self) -> Path:
         return self.home / "store"
 
     def command(self, *arguments: object) -> list[str]:
-        return [str(AMPHORA), *map(str, arguments)]
+        return [*self.prefix, str(AMPHORA), *map(str, arguments)]
 
     def environ(self) -> dict[str, str]:
         return {

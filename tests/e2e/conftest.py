@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -72,3 +72,36 @@ class Remains:
 @pytest.fixture
 def remains(amphora) -> Remains:
     return Remains(amphora.home)
+
+
+@pytest.fixture
+def context(tmp_path):
+    """Make a build context of a Dockerfile and files; returns the directory."""
+
+    def make(dockerfile: str, **files: str) -> Path:
+        directory = tmp_path / "context"
+        directory.mkdir(exist_ok=True)
+        (directory / "Dockerfile").write_text(dockerfile)
+        for name, content in files.items():
+            (directory / name).write_text(content)
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def without(seeded, tmp_path):
+    """The program on a machine like this one, but without one of the programs in /usr/bin."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    def make(program: str):
+        script = f"""
+            mount -t tmpfs none {scratch} && mkdir {scratch}/upper {scratch}/work &&
+            mount -t overlay overlay /usr/bin \
+                -o lowerdir=/usr/bin,upperdir={scratch}/upper,workdir={scratch}/work &&
+            rm /usr/bin/{program} && exec "$@"
+        """
+        return replace(seeded, prefix=("unshare", "--mount", "sh", "-ec", script, "sh"))
+
+    return make

@@ -18,7 +18,6 @@ from amphora.build.ignore import IgnoreRules
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.build.solver import Solver
 from amphora.core.errors import ContextError
-from amphora.core.platform import Platform
 from amphora.emulation.support import Emulation
 from amphora.oci.snapshots import Snapshots
 from amphora.oci.store import Store
@@ -50,12 +49,7 @@ async def build(
             request,
             dockerfile,
             context,
-            bases=Bases(
-                store,
-                sorted({*request.platforms, Platform.host()}),
-                always_pull=request.pull,
-                insecure=insecure_registries,
-            ),
+            bases=Bases(store, always_pull=request.pull, insecure=insecure_registries),
             executor=Executor(
                 store,
                 snapshots,

@@ -9,7 +9,7 @@ import click
 from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError
 
 #: What a shell expects of a program whose reader went away (128 + SIGPIPE).
-_EXIT_BROKEN_PIPE = 141
+EXIT_BROKEN_PIPE = 141
 
 
 def guarded(function: Callable[[], object]) -> int:
@@ -32,7 +32,7 @@ def guarded(function: Callable[[], object]) -> int:
     except BrokenPipeError:
         # Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _EXIT_BROKEN_PIPE
+        return EXIT_BROKEN_PIPE
     return status if isinstance(status, int) else 0
 
 

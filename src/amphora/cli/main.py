@@ -1,18 +1,16 @@
 """The `amphora` program: its commands, and the one place where it exits."""
 
 import importlib
-import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 import amphora
-from amphora.cli.guard import guarded
-from amphora.core.errors import InvalidValueError
-from amphora.core.settings import TABLE, Settings
+from amphora.cli.configuration import read_settings
+from amphora.cli.guard import EXIT_BROKEN_PIPE, guarded
+from amphora.core.settings import TABLE
 
 #: Name → what it does, in the order of the main job. Modules are imported when used.
 COMMANDS: Mapping[str, str] = {
@@ -42,6 +40,13 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would call it a failure that nobody reads on."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(EXIT_BROKEN_PIPE) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -63,30 +68,10 @@ def _settings_flags(command: click.Command) -> click.Command:
 @click.pass_context
 def cli(context: click.Context, /, **flags: str | None) -> None:
     """Build, prove and ship images for ARM64 and x86-64 from one machine."""
-    context.obj = Settings.resolve(
-        flags=flags, environment=os.environ, file=_configuration_file(), uid=os.getuid()
-    )
+    context.obj = read_settings(flags)
 
 
 _settings_flags(cli)
-
-
-def _configuration_file() -> Mapping[str, Any]:
-    """The settings in `amphora/config.toml` of the XDG configuration directory, if it is there."""
-    directory = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '/')}/.config"
-    path = Path(directory, "amphora", "config.toml")
-    if not path.exists():
-        return {}
-    import tomllib
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidValueError(
-            f"cannot read the configuration file {path}",
-            why=str(error),
-            next_command="correct it, or remove it",
-        ) from error
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from amphora.cli.configuration import read_settings
 from amphora.core.errors import AmphoraError, InvalidValueError
 from amphora.core.platform import Platform, parse_platforms
 from amphora.core.reference import Reference
@@ -59,13 +60,10 @@ class ReferenceType(click.ParamType[Reference]):
         del param
         from amphora.oci.store import Store
 
-        settings = ctx.find_object(Settings)
-        if settings is None:
-            return []
-        root = Path(settings.store)
         names: list[str] = []
         # Whoever completes a word wants neither a new store nor an error.
         with suppress(OSError, AmphoraError):
+            root = Path(read_settings(ctx.find_root().params).store)
             if root.is_dir():
                 names = [image.reference.familiar for image in Store(root).images()]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -50,7 +50,14 @@ class Output:
     metavar="NAME[=VALUE]",
     help="Value of an ARG; without =VALUE, that of the environment.",
 )
-@click.option("--label", "labels", multiple=True, callback=read_pairs, metavar="NAME=VALUE")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    callback=read_pairs,
+    metavar="NAME=VALUE",
+    help="Label for the image, beside those of the Dockerfile.",
+)
 @click.option("--push", is_flag=True, help="Send the image to the registries its tags name.")
 @click.option(
     "-o",
