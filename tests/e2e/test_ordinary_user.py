@@ -1,0 +1,177 @@
+"""Without root: a user with subordinate IDs builds, verifies and removes all the same."""
+
+import grp
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from amphora.core import errors
+
+pytestmark = [
+    pytest.mark.privileged,
+    pytest.mark.e2e,
+    pytest.mark.skipif(
+        os.getuid() != 0, reason="whoever is not root is that user in every other test"
+    ),
+]
+
+BOTH = "linux/amd64,linux/arm64"
+NEW_USER = "amphora-test"
+DOCKERFILE = """\
+FROM busybox AS made
+RUN mkdir /made; for i in $(seq 50); do echo $i > /made/$i; done; chown -R mail:staff /made
+FROM busybox
+COPY data /data
+COPY --from=made /made /made
+RUN uname -m > /machine; id -u > /who; rm /bin/vi
+USER mail
+CMD ["sh", "-c", "cat /machine; id -u; stat -c %u:%g /made/7"]
+"""
+_IMPORT = """
+import pathlib, sys
+from amphora.oci.archive import import_archive
+from amphora.oci.store import Store
+with open(sys.argv[2], "rb") as archive:
+    import_archive(Store(pathlib.Path(sys.argv[1])), archive)
+"""
+
+
+def subordinate_ranges(name, kind):
+    lines = Path(f"/etc/sub{kind}").read_text().split()
+    fields = [line.split(":") for line in lines]
+    return [range(int(start), int(start) + int(n)) for owner, start, n in fields if owner == name]
+
+
+@pytest.fixture(scope="session")
+def user():
+    """An ordinary user with subordinate IDs: one that is there, or one for these tests."""
+    for entry in pwd.getpwall():
+        if entry.pw_uid >= 1000 and all(
+            subordinate_ranges(entry.pw_name, k) for k in ("uid", "gid")
+        ):
+            yield entry
+            return
+    subprocess.run(["useradd", "--create-home", NEW_USER], check=True)
+    try:
+        yield pwd.getpwnam(NEW_USER)
+    finally:
+        subprocess.run(["userdel", "--remove", NEW_USER], check=True, capture_output=True)
+
+
+@pytest.fixture
+def home(user):
+    """A directory of the user's own, which it can get to."""
+    with tempfile.TemporaryDirectory(prefix="amphora-user-", dir="/var/tmp") as name:
+        shutil.chown(name, user.pw_uid, user.pw_gid)
+        yield Path(name)
+
+
+@pytest.fixture
+def as_user(amphora, user, home, busybox_archive):
+    """The program run by the user, `busybox:latest` in its store."""
+    group = grp.getgrgid(user.pw_gid).gr_name
+    prefix = ("setpriv", f"--reuid={user.pw_name}", f"--regid={group}", "--init-groups")
+    program = replace(amphora, home=home, prefix=prefix)
+    readable = subprocess.run(program.command("--version"), check=False, capture_output=True)
+    if readable.returncode != 0:
+        pytest.skip(f"{user.pw_name} cannot run {program.command()[-1]}")
+    archive = shutil.copy(busybox_archive, home / "busybox.tar")
+    subprocess.run(
+        [*prefix, sys.executable, "-c", _IMPORT, program.store, archive],
+        env=program.environ(),
+        check=True,
+    )
+    return program
+
+
+def write_context(home, dockerfile=DOCKERFILE):
+    directory = home / "context"
+    directory.mkdir()
+    (directory / "Dockerfile").write_text(dockerfile)
+    (directory / "data").write_text("some data\n")
+    return directory
+
+
+def test_a_user_builds_verifies_and_removes(as_user, user, home):
+    arguments = ("build", "--platform", BOTH, "-t", "it", "--format", "json", write_context(home))
+    as_user.environment["SOURCE_DATE_EPOCH"] = "1700000000"
+    built = json.loads(as_user.ok(*arguments))
+    assert {step["ran"] for step in built["steps"]} == {"native", "emulated", "worker"}
+    reports = json.loads(as_user.ok("verify", "--format", "json", "it"))
+    assert [report["output"].split() for report in reports] == [
+        ["x86_64", "8", "8:50"],
+        ["aarch64", "8", "8:50"],
+    ]
+    assert_files_belong_to(user, home)
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()
+
+    as_user.ok("image", "rm", "it")
+    as_user.ok("store", "gc", "--cache")
+    as_user.ok("store", "check")
+    assert not list((as_user.store / "work").iterdir())
+    again = json.loads(as_user.ok(*arguments))
+    assert again["digest"] == built["digest"]
+
+
+def assert_files_belong_to(user, home):
+    """Everything in the store is the user's, or one of the user's subordinate IDs'."""
+    owners = {path.lstat().st_uid for path in (home / "store").rglob("*")}
+    subordinate = subordinate_ranges(user.pw_name, "uid")
+    assert user.pw_uid in owners
+    strangers = {
+        uid for uid in owners - {user.pw_uid} if not any(uid in part for part in subordinate)
+    }
+    assert not strangers
+    # mail, who is 8 inside, counted from the first subordinate ID, which is 1.
+    assert subordinate[0][8 - 1] in owners
+
+
+def test_a_user_builds_what_root_builds(as_user, seeded, home):
+    directory = write_context(home)
+    digests = set()
+    for program in (as_user, seeded):
+        program.environment["SOURCE_DATE_EPOCH"] = "1700000000"
+        digests.add(program.ok("build", "-q", "--platform", BOTH, directory))
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("tool", ["newuidmap", "newgidmap"])
+def test_a_missing_helper_names_its_package(as_user, without, home, tool):
+    program = replace(as_user, prefix=(*without(tool).prefix, *as_user.prefix))
+    done = program("build", write_context(home))
+    assert done.returncode == errors.MissingToolError.exit_code
+    assert f"{tool} is not installed" in done.stderr
+    assert "sudo apt-get install uidmap" in done.stderr
+
+
+def test_a_user_without_subordinate_ids_is_told_the_command(as_user, home):
+    script = 'mount --bind /dev/null /etc/subuid && exec "$@"'
+    prefix = ("unshare", "--mount", "sh", "-ec", script, "sh", *as_user.prefix)
+    done = replace(as_user, prefix=prefix)("build", write_context(home))
+    assert done.returncode == errors.NamespaceError.exit_code
+    assert " next: sudo usermod --add-subuids " in done.stderr
+
+
+def test_the_store_of_somebody_else_is_refused(as_user, seeded, home):
+    seeded.home.chmod(0o755)
+    shutil.copytree(seeded.store, home / "roots", copy_function=shutil.copy)
+    as_user.environment["AMPHORA_STORE"] = str(home / "roots")
+    for arguments in (
+        ("image", "ls"),
+        ("build", write_context(home)),
+        ("store", "gc"),
+        ("store", "check"),
+        ("image", "rm", "busybox"),
+    ):
+        done = as_user(*arguments)
+        assert done.returncode == errors.StoreError.exit_code, done.stderr
+        assert "permission denied" in done.stderr
+        assert "Traceback" not in done.stderr
