@@ -38,7 +38,8 @@ def with_subordinate_ids():
 def ordinary():
     """A user of this machine with subordinate IDs; made for the tests if there is none."""
     if os.geteuid() != 0:
-        return Ordinary(pwd.getpwuid(os.getuid()).pw_name, os.getuid(), os.getgid())
+        yield Ordinary(pwd.getpwuid(os.getuid()).pw_name, os.getuid(), os.getgid())
+        return
     found = with_subordinate_ids()
     if found is not None:
         yield found
