@@ -64,8 +64,12 @@ class Remains:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         return [line for line in lines if str(self.home) in line]
 
+    def uploads(self) -> list[Path]:
+        """What the registry keeps of interrupted uploads, for a day, for whoever continues."""
+        return list((self.home / "registry/uploads").iterdir())
+
     def files(self) -> list[Path]:
-        places = ("store/work", "store/ingest", "registry/uploads", "registry/ingest")
+        places = ("store/work", "store/ingest", "registry/ingest")
         return [path for place in places for path in (self.home / place).glob("*")]
 
 

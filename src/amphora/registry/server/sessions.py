@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -66,7 +66,7 @@ class UploadSession:
 
 
 class UploadSessions:
-    """The sessions in one directory; opening it removes the stale ones."""
+    """The sessions in one directory; opening it, or a new session, removes the stale ones."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -75,6 +75,7 @@ class UploadSessions:
 
     def create(self, repository: str) -> UploadSession:
         """A new, empty session; raises DiskFullError."""
+        remove_stale_files(self._directory)
         session = self._session(repository, secrets.token_hex(16))
         with explain_full_disk(self._directory):
             session.path.touch(exist_ok=False)
@@ -110,6 +111,8 @@ def progress_headers(session: UploadSession) -> dict[str, str]:
 def remove_stale_files(directory: Path) -> None:
     """Remove what was last written to a day ago: nobody comes back for it."""
     oldest = time.time() - STALE_AFTER
-    for entry in os.scandir(directory):
-        if entry.stat(follow_symlinks=False).st_mtime < oldest:
-            Path(entry.path).unlink(missing_ok=True)
+    for path in directory.iterdir():
+        # Another request may have finished or discarded it just now.
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime < oldest:
+                path.unlink()
