@@ -89,8 +89,7 @@ def busybox_archive(tmp_path_factory) -> Path:
     if not shutil.which("mmdebstrap"):
         pytest.skip("needs mmdebstrap: make setup-test")
     directory = tmp_path_factory.mktemp("busybox")
-    fetching = [_fetch_busybox(directory, platform) for platform in PLATFORMS]
-    assert [process.wait() for process in fetching] == [0] * len(fetching)
+    _call_in_worker(lambda: _fetch_busybox(directory))
     return _archive_busybox(directory)
 
 
@@ -139,16 +138,15 @@ def _call_in_worker(function):
     return value
 
 
-def _fetch_busybox(directory: Path, platform: str) -> subprocess.Popen[bytes]:
-    """Unpack the package without running anything of it."""
-    architecture = platform.partition("/")[2]
-    return subprocess.Popen(
-        [
-            *("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory"),
-            *(f"--architectures={architecture}", "--include=busybox-static", "trixie"),
-            str(directory / architecture),
-        ]
-    )
+def _fetch_busybox(directory: Path) -> None:
+    """Unpack the package of each platform, without running anything of it."""
+    extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
+    fetching = []
+    for platform in PLATFORMS:
+        architecture = platform.partition("/")[2]
+        what = (f"--architectures={architecture}", "--include=busybox-static", "trixie")
+        fetching.append(subprocess.Popen([*extract, *what, str(directory / architecture)]))
+    assert [process.wait() for process in fetching] == [0] * len(fetching)
 
 
 def _archive_busybox(directory: Path) -> Path:

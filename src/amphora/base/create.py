@@ -54,7 +54,9 @@ async def create_base(
     executions = Emulation().prepare(request.platforms)
     sweep_workspaces(store.root)
     with workspace(store.root) as work:
-        creation = _Creation(request, store.blobs, work, on_output)
+        epoch = request.source_date_epoch
+        made = int(time.time()) if epoch is None else epoch
+        creation = _Creation(request, made, store.blobs, work, on_output)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -72,7 +74,11 @@ async def create_base(
 
 @dataclass(frozen=True, slots=True)
 class _Creation:
+    """`time` is the age of what was made on the way: the same for all platforms, so that
+    their directories do not differ by seconds."""
+
     request: BaseRequest
+    time: int
     blobs: BlobStore
     work: Path
     on_output: Callable[[Platform, bytes], None]
@@ -81,24 +87,23 @@ class _Creation:
         started = time.monotonic()
         root = self.work / secrets.token_hex(4)
         await bootstrap(self.request, platform, root, lambda chunk: self.on_output(platform, chunk))
-        epoch = self.request.source_date_epoch
-        layer = await in_thread(_store_layer, self.blobs, root, epoch)
+        layer = await in_thread(_store_layer, self.blobs, root, self.time)
         await in_thread(remove_tree, root)
-        config = _config(self.request, platform, layer)
+        config = _config(self.request, platform, layer, timestamp(self.time))
         manifest = put_image(self.blobs, config, [layer.descriptor])
         seconds = time.monotonic() - started
         return CreatedVariant(platform, manifest, ran, seconds, layer.descriptor.size)
 
 
-def _store_layer(blobs: BlobStore, root: Path, epoch: int | None) -> LayerBlob:
+def _store_layer(blobs: BlobStore, root: Path, time_made: int) -> LayerBlob:
     with LayerWriter(blobs) as writer:
-        write_tree(root, writer, clamp_mtime=epoch)
+        write_tree(root, writer, clamp_mtime=time_made)
         return writer.commit()
 
 
-def _config(request: BaseRequest, platform: Platform, layer: LayerBlob) -> ImageConfig:
-    epoch = request.source_date_epoch
-    created = timestamp(time.time() if epoch is None else epoch)
+def _config(
+    request: BaseRequest, platform: Platform, layer: LayerBlob, created: str
+) -> ImageConfig:
     made_by = f"amphora base create {request.reference.familiar}"
     if request.include:
         made_by += f" --include {','.join(request.include)}"

@@ -54,7 +54,7 @@ def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules:
                 copier.copy(source, target / source.name)
 
 
-def make_directory(root: Path, path: Path, owner: User, mtime_ns: int | None) -> None:
+def make_directory(root: Path, path: Path, owner: User, mtime_ns: int) -> None:
     """Create a directory and what is missing above it; existing parents keep their times.
 
     Raises ContextError if something else is in the way.
@@ -70,8 +70,7 @@ def make_directory(root: Path, path: Path, owner: User, mtime_ns: int | None) ->
             directory.mkdir()
         directory.chmod(_NEW_DIRECTORY_MODE)
         _own(directory, owner)
-        if mtime_ns is not None:
-            os.utime(directory, ns=(mtime_ns, mtime_ns))
+        os.utime(directory, ns=(mtime_ns, mtime_ns))
 
 
 class _Copier:

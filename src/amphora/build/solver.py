@@ -5,7 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amphora.build.bases import Bases
@@ -24,7 +24,7 @@ from amphora.build.steps import Step
 from amphora.build.transfer import context_step, stage_step
 from amphora.core.platform import Platform
 from amphora.emulation.support import Emulation, Execution
-from amphora.oci.config import chain_id
+from amphora.oci.config import chain_id, timestamp
 from amphora.oci.snapshots import Snapshots
 from amphora.runtime.container import Runtime
 from amphora.system.tasks import in_thread
@@ -50,7 +50,10 @@ class Solver:
         listener: Listener,
     ) -> None:
         self.runtime = runtime
-        self.source_date_epoch = request.source_date_epoch
+        self.time = int(time.time())
+        if request.source_date_epoch is not None:
+            self.time = request.source_date_epoch
+        self._epoch = request.source_date_epoch
         self.reports: list[StepReport] = []
         self._dockerfile = dockerfile
         self._context = context
@@ -105,7 +108,7 @@ class Solver:
                 self._context,
                 directory,
                 self._work,
-                self.source_date_epoch,
+                self._epoch,
             )
         source = self._dockerfile.source_stage(instruction.from_, stage)
         if source is None:
@@ -142,6 +145,8 @@ class Solver:
             triggers = state.config.on_build or ()
         elif base.image == SCRATCH:
             state = ImageState.scratch(platform)
+            if self._epoch is not None:
+                state = replace(state, created=timestamp(self._epoch))
             variables = StageScope(scope, state.environment)
         else:
             state, triggers = await self._from_image(base, platform)

@@ -20,7 +20,8 @@ class Surroundings(Protocol):
     """What a stage needs of the build around it."""
 
     runtime: Runtime
-    source_date_epoch: int | None
+    #: What directories made on the way are dated: the same on every platform.
+    time: int
     passing_environment: Mapping[str, str]
 
     def execution(self, platform: Platform) -> Execution:
@@ -81,7 +82,7 @@ class StageBuild:
             case ast.Workdir(path=path):
                 state = self._change(state, expanded)
                 place = join(state.config.working_dir, path)
-                step = WorkdirStep(place, state.config.user, self._around.source_date_epoch)
+                step = WorkdirStep(place, state.config.user, self._around.time)
             case _:
                 changed = self._change(state, expanded)
                 return state.with_config(changed.config, created_by)

@@ -135,7 +135,7 @@ class WorkdirStep:
 
     path: str
     user: str
-    mtime: int | None
+    mtime: int
     runs_container: bool = False
 
     def facts(self) -> dict[str, Any]:
@@ -143,7 +143,6 @@ class WorkdirStep:
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
         owner = resolve_user(root, self.user)
-        mtime_ns = None if self.mtime is None else self.mtime * 10**9
         place = resolve_in_root(root, self.path)
-        make_directory(root, place, User(owner.uid, owner.gid), mtime_ns)
+        make_directory(root, place, User(owner.uid, owner.gid), self.mtime * 10**9)
         return "worker"

@@ -232,7 +232,7 @@ def test_the_umask_does_not_matter(context, root):
     before = os.umask(0o077)
     try:
         copy(context, root, "/a/b/", "dir")
-        make_directory(root, root / "x/y", User(), None)
+        make_directory(root, root / "x/y", User(), 0)
     finally:
         os.umask(before)
     assert [mode(root / name) for name in ("a", "a/b", "x", "x/y")] == [0o755] * 4
