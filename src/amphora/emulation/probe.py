@@ -67,6 +67,8 @@ def runs(platform: Platform) -> bool:
             stderr=subprocess.DEVNULL,
             env={},
             check=False,
+            # A Ctrl-C is meant for us; ended by one, it would prove nothing.
+            start_new_session=True,
         )
     except OSError:
         return False

@@ -64,6 +64,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def run(arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
     """Run a short program to its end and return its output, standard error included.
 
+    It does not hear the terminal's Ctrl-C: what that means is for the caller to say.
     Raises ToolFailedError with the last lines it printed.
     """
     finished = subprocess.run(
@@ -73,6 +74,7 @@ def run(arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
         stderr=subprocess.STDOUT,
         env=environment(),
         check=False,
+        start_new_session=True,
     )
     if finished.returncode != 0:
         raise tool_failed(arguments, _status(finished.returncode), finished.stdout)

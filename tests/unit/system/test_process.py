@@ -93,6 +93,12 @@ def test_a_tool_gets_its_input_and_says_how_a_signal_ended_it():
         run(["sh", "-c", "kill -9 $$"])
 
 
+def test_a_short_tool_has_its_own_session():
+    """So that a Ctrl-C does not look like its failure."""
+    session = run(["cut", "-d", " ", "-f", "6", "/proc/self/stat"])
+    assert int(session) != os.getsid(0)
+
+
 def test_output_and_errors_come_in_the_order_they_were_written():
     script = "for i in 1 2 3; do echo out$i; echo err$i >&2; done; exit 7"
     assert streamed("sh", "-c", script) == (7, b"out1\nerr1\nout2\nerr2\nout3\nerr3\n")
