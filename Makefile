@@ -7,6 +7,7 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.8
 PYTHON := /usr/bin/python3
 APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap python3-venv debian-archive-keyring ca-certificates
+HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architecture).bin
 # Real clients and peers that the tests and the benchmarks talk to.
 APT_TEST_PACKAGES := skopeo buildah
 # A company's own certificate authority is known to the system, not to uv.
@@ -18,7 +19,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-setup: .venv/installed ## Install the Debian packages and the locked Python environment
+setup: .venv/installed $(HANDOFF) ## Install the Debian packages and the locked Python environment
 	@$(call apt_install,$(APT_PACKAGES))
 
 setup-test: setup
@@ -48,6 +49,11 @@ lock: .uv/bin/uv ## Resolve the dependencies anew into requirements.lock
 	.uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
 	    --python-version 3.11 --group dev --custom-compile-command 'make lock' \
 	    pyproject.toml -o requirements.lock
+
+# The helper that hands programs off, compiled for this machine's CPU.
+$(HANDOFF): native/handoff.c native/handoff.h native/handoff.ld native/Makefile
+	@$(call apt_install,gcc libc6-dev make)
+	$(MAKE) -s -C native OUTPUT=$(abspath $@)
 
 demo: setup ## Run the main job for real and print what it proved
 	@.venv/bin/python examples/demo.py

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from amphora.build.state import ImageState
+from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import NotFoundError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
-from amphora.oci.graph import image_for
+from amphora.oci.graph import image_for, variants
+from amphora.oci.snapshots import Layer
 from amphora.oci.store import Store
 from amphora.registry.client import Registry
 
@@ -16,10 +19,14 @@ from amphora.registry.client import Registry
 class Bases:
     """The images that a build starts from; each variant that is needed is pulled once."""
 
-    def __init__(self, store: Store, *, always_pull: bool, insecure: Sequence[str]) -> None:
+    def __init__(
+        self, store: Store, *, always_pull: bool, insecure: Sequence[str], twins: bool
+    ) -> None:
+        """With `twins`, whoever pulls a foreign variant pulls the native one too, for handoff."""
         self._store = store
         self._always_pull = always_pull
         self._insecure = insecure
+        self._twins = twins
         self._locks: dict[Reference, asyncio.Lock] = {}
         self._roots: dict[Reference, Digest] = {}
         self._pulled: set[tuple[Reference, Platform]] = set()
@@ -45,7 +52,17 @@ class Bases:
     ) -> tuple[ImageState, Sequence[str]]:
         root = self._store.resolve(reference)
         _, manifest, config = image_for(self._store.blobs, root, platform)
-        return ImageState.of_image(manifest, config), config.config.on_build or ()
+        state = replace(ImageState.of_image(manifest, config), twin=self._twin(root, platform))
+        return state, config.config.on_build or ()
+
+    def _twin(self, root: Descriptor, platform: Platform) -> tuple[Layer, ...]:
+        """The layers of the native variant, where the index has one and it was pulled."""
+        native = Platform.host()
+        found = variants(self._store.blobs, root).get(native)
+        if platform == native or found is None or not self._store.blobs.has(found.digest):
+            return ()
+        _, manifest, config = image_for(self._store.blobs, root, native)
+        return tuple(map(Layer, manifest.layers, config.diff_ids))
 
     async def _pull(self, reference: Reference, platform: Platform) -> None:
         """Fetch one variant, of the same image for all, though its name may move meanwhile."""
@@ -55,6 +72,9 @@ class Bases:
         exact = reference.with_digest(root) if root else reference
         async with Registry(reference.domain, insecure_registries=self._insecure) as registry:
             descriptor = await registry.pull(exact, self._store.blobs, platforms=[platform])
+            native = Platform.host()
+            if self._twins and native in variants(self._store.blobs, descriptor):
+                await registry.pull(exact, self._store.blobs, platforms=[native])
         self._store.tag(reference, descriptor)
         self._roots[reference] = descriptor.digest
         self._pulled.add((reference, platform))

@@ -49,7 +49,9 @@ async def build(
             request,
             dockerfile,
             context,
-            bases=Bases(store, always_pull=request.pull, insecure=insecure_registries),
+            bases=Bases(
+                store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
+            ),
             executor=Executor(
                 store,
                 snapshots,
@@ -59,7 +61,7 @@ async def build(
                 source_date_epoch=request.source_date_epoch,
             ),
             snapshots=snapshots,
-            emulation=Emulation(),
+            emulation=Emulation(handoff=request.handoff),
             runtime=Runtime(work),
             work=work,
             listener=listener,

@@ -25,12 +25,13 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """`ran` as in StepReport; `detail` names the emulator or what it was cached from."""
+    """`ran` as in StepReport; `detail` is what handoff has to say, or empty."""
 
     identity: int
     ran: str
     seconds: float
     failed: bool = False
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

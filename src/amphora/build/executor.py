@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from amphora.build.account import Account, Outcome
 from amphora.build.steps import Step
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.layers.diff import write_diff
@@ -32,6 +33,7 @@ class Performed:
     ran: str
     seconds: float
     cached: bool
+    account: Account | None = None
 
 
 class Executor:
@@ -66,9 +68,9 @@ class Executor:
         canonical = msgspec.json.encode(facts, order="sorted")
         return hashlib.sha256(canonical).hexdigest()
 
-    def recall(self, key: str) -> Performed | None:
-        """What the cache knows under a key."""
-        record = self._store.cache_get(key) if self._use_cache else None
+    def recall(self, key: str, *, always: bool = False) -> Performed | None:
+        """What the cache knows under a key; `always` even if the build is to do without."""
+        record = self._store.cache_get(key) if self._use_cache or always else None
         if record is None:
             return None
         layer = None
@@ -85,14 +87,16 @@ class Executor:
         """
         async with self._slots:
             started = time.monotonic()
-            layer, ran = await self._in_mounted_root(parent, step, on_output)
+            layer, outcome = await self._in_mounted_root(parent, step, on_output)
             seconds = time.monotonic() - started
-            done = Performed(layer, self._now(), ran, seconds, cached=False)
+            done = Performed(
+                layer, self._now(), outcome.ran, seconds, cached=False, account=outcome.account
+            )
             record = CacheRecord(
                 layer=layer.blob if layer else None,
                 diff_id=layer.diff_id if layer else None,
                 created=done.created,
-                ran=ran,
+                ran=outcome.ran,
                 seconds=seconds,
             )
             await in_thread(self._store.cache_put, key, record)
@@ -100,16 +104,16 @@ class Executor:
 
     async def _in_mounted_root(
         self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
-    ) -> tuple[Layer | None, str]:
+    ) -> tuple[Layer | None, Outcome]:
         diff_ids = [layer.diff_id for layer in parent]
         bottom = self._mount_points if step.runs_container else None
         with self._snapshots.mounted(diff_ids, bottom=bottom) as overlay:
-            ran = await step.perform(overlay.root, on_output)
+            outcome = await step.perform(overlay.root, on_output)
             if not any(overlay.upper.iterdir()):
-                return None, ran
+                return None, outcome
             layer = await in_thread(self._write_layer, overlay.upper)
             overlay.keep([*diff_ids, layer.diff_id])
-            return layer, ran
+            return layer, outcome
 
     def _write_layer(self, upper: Path) -> Layer:
         with LayerWriter(self._store.blobs) as writer:

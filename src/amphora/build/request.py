@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from amphora.build.account import Account
 from amphora.core.descriptor import Descriptor
 from amphora.core.platform import Platform
 
@@ -25,19 +26,22 @@ class BuildRequest:
     use_cache: bool = True
     pull: bool = False
     source_date_epoch: int | None = None
+    handoff: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
     """One step of the Dockerfile on one platform: where it ran and how long it took.
 
-    `ran` is "native", "emulated", "cached" or "worker" (no program of the image ran).
+    `ran` is "native", "handoff", "emulated", "cached" or "worker" (no program of the image
+    ran). `account` tells what handoff did, where it was possible.
     """
 
     platform: Platform
     title: str
     ran: str
     seconds: float
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,25 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from amphora.build.account import Account
 from amphora.build.bases import Bases
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
 from amphora.build.dockerfile.scope import expand_from, global_scope
 from amphora.build.dockerfile.source import Source
-from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted
+from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
 from amphora.build.executor import Executor, Performed
 from amphora.build.filetree import FileTree
+from amphora.build.handoff import HandoffSource, fetch_command
 from amphora.build.request import BuildRequest, StepReport
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState
-from amphora.build.steps import Step
+from amphora.build.steps import FetchStep, RunStep, Step
 from amphora.build.transfer import context_step, stage_step
+from amphora.core.errors import StepFailedError
 from amphora.core.platform import Platform
+from amphora.emulation.counterparts import wanted_packages
 from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.snapshots import Snapshots
@@ -98,6 +102,9 @@ class Solver:
     def execution(self, platform: Platform) -> Execution:
         return self._emulation.prepare([platform])[platform]
 
+    def handoff_source(self, state: ImageState) -> HandoffSource | None:
+        return HandoffSource(self._snapshots, state.twin, self._work) if state.twin else None
+
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
@@ -164,14 +171,45 @@ class Solver:
     async def _perform(
         self, key: str, state: ImageState, step: Step, title: str, source: Source
     ) -> Performed:
-        done = self._executor.recall(key)
+        done = self._executor.recall(key, always=isinstance(step, FetchStep))
         if done is None:
             await self._unpack(state)
+            if isinstance(step, RunStep) and step.handoff:
+                handoff = await self._with_fetched(step.handoff, state, source)
+                step = replace(step, handoff=handoff)
         with source.located(), self._reported(state.platform, title) as told:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
-            told.ran = done.ran
+            told.ran, told.account = done.ran, done.account
             return done
+
+    async def _with_fetched(
+        self, handoff: HandoffSource, state: ImageState, source: Source
+    ) -> HandoffSource:
+        """The native side of a state, with the packages that its foreign side has and it lacks."""
+        wanted = await in_thread(self._wanted_packages, state)
+        if not wanted:
+            return handoff
+        native = ImageState(Platform.host(), tuple(handoff.layers))
+        step = FetchStep(
+            runtime=self.runtime,
+            execution=self.execution(native.platform),
+            title=f"fetch native counterparts of {', '.join(wanted)}",
+            arguments=fetch_command(wanted),
+            environment={"DEBIAN_FRONTEND": "noninteractive"},
+            passing_environment=self.passing_environment,
+            working_directory="/",
+            user="",
+        )
+        try:
+            native = await self.take(native, step, step.title, source)
+        except StepFailedError as error:
+            self._listener(Warned(step.title, f"{error.why}; it stays in the emulator"))
+        return replace(handoff, layers=native.layers)
+
+    def _wanted_packages(self, state: ImageState) -> Mapping[str, str]:
+        with self._snapshots.mounted(state.diff_ids) as overlay:
+            return wanted_packages(overlay.root)
 
     async def _unpack(self, state: ImageState) -> None:
         """Have the layers on disk as directories; a task of its own, shared by all who wait."""
@@ -202,8 +240,9 @@ class Solver:
             )
             raise
         seconds = time.monotonic() - started
-        self._listener(StepFinished(identity, told.ran, seconds))
-        self.reports.append(StepReport(platform, title, told.ran, seconds))
+        detail = told.account.summary if told.account else ""
+        self._listener(StepFinished(identity, told.ran, seconds, detail=detail))
+        self.reports.append(StepReport(platform, title, told.ran, seconds, told.account))
 
     def _showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
         """A way to look at the files of a state, mounted while somebody looks."""
@@ -223,6 +262,7 @@ class _Told:
 
     output: Callable[[bytes], None]
     ran: str = "worker"
+    account: Account | None = None
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

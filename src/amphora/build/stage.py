@@ -8,6 +8,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import Stage
 from amphora.build.dockerfile.source import Source
+from amphora.build.handoff import HandoffSource
 from amphora.build.metadata import change_config, command_line, join
 from amphora.build.state import ImageState
 from amphora.build.steps import RunStep, Step, WorkdirStep
@@ -26,6 +27,10 @@ class Surroundings(Protocol):
 
     def execution(self, platform: Platform) -> Execution:
         """How programs of a platform run; raises UnsupportedPlatformError."""
+        ...
+
+    def handoff_source(self, state: ImageState) -> HandoffSource | None:
+        """Where native counterparts for a state come from; None if there are none."""
         ...
 
     async def copy_step(
@@ -105,6 +110,7 @@ class StageBuild:
             passing_environment=self._around.passing_environment,
             working_directory=state.config.working_dir or "/",
             user=state.config.user,
+            handoff=self._around.handoff_source(state),
         )
 
     def _title(self, instruction: ast.Instruction) -> str:

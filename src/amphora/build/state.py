@@ -21,7 +21,11 @@ _PATH_ENTRY = f"PATH={DEFAULT_PATH}"
 
 @dataclass(frozen=True, slots=True)
 class ImageState:
-    """`created` is RFC 3339: the time of the newest step, None while there is none."""
+    """`created` is RFC 3339: the time of the newest step, None while there is none.
+
+    `twin` are the layers of the native variant of the image that all began with, if it
+    is another: where handoff finds counterparts.
+    """
 
     platform: Platform
     layers: tuple[Layer, ...] = ()
@@ -29,6 +33,7 @@ class ImageState:
     history: tuple[History, ...] = ()
     created: str | None = None
     author: str = ""
+    twin: tuple[Layer, ...] = ()
 
     @classmethod
     def scratch(cls, platform: Platform) -> Self:

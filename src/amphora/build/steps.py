@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from amphora.build.account import Account, Outcome
 from amphora.build.copying import CopyRules, copy_sources, make_directory
 from amphora.build.filetree import Source
+from amphora.build.handoff import HandoffSource
 from amphora.core.errors import StepFailedError
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import network_binds
-from amphora.runtime.spec import Container, User
+from amphora.runtime.spec import Bind, Container, User
 from amphora.system.files import disk_full, is_disk_full
 from amphora.system.roots import resolve_in_root
 from amphora.system.tasks import in_thread
@@ -36,8 +38,8 @@ class Step(Protocol):
         """Plain JSON values."""
         ...
 
-    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:
-        """Change the root; returns where it ran, as in StepReport."""
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:
+        """Change the root; returns where that happened."""
         ...
 
 
@@ -54,6 +56,7 @@ class RunStep:
     passing_environment: Mapping[str, str]
     working_directory: str
     user: str
+    handoff: HandoffSource | None = None
     runs_container: bool = True
 
     def facts(self) -> dict[str, Any]:
@@ -65,19 +68,30 @@ class RunStep:
             "platform": str(self.execution.platform),
         }
 
-    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:
+        if self.handoff is None or not self.execution.handoff:
+            await self._run(root, (), on_output)
+            return Outcome(self.execution.where)
+        account = Account()
+        await in_thread(self.handoff.unpack)
+        with self.handoff.offered(root, self.execution.platform, account) as binds:
+            await self._run(root, binds, on_output)
+        return Outcome("handoff" if account.handed_off else self.execution.where, account)
+
+    async def _run(
+        self, root: Path, binds: Sequence[Bind], on_output: Callable[[bytes], None]
+    ) -> None:
         container = Container(
             root=root,
             arguments=self.arguments,
             environment={**self.passing_environment, **self.environment},
             working_directory=self.working_directory,
             user=resolve_user(root, self.user),
-            binds=network_binds(),
+            binds=[*network_binds(), *binds],
         )
         status = await self.runtime.run(container, on_output)
         if status != 0:
             raise disk_full(root) if is_disk_full(root) else self._failed(status)
-        return self.execution.where
 
     def _failed(self, status: int) -> StepFailedError:
         platform = self.execution.platform
@@ -91,6 +105,11 @@ class RunStep:
             why=why,
             next_command=f"read its output above; to try it alone: --platform {platform}",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FetchStep(RunStep):
+    """What handoff needs: no part of the image, so that a build without cache keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +135,9 @@ class CopyStep:
             "unpack": self.rules.unpack,
         }
 
-    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:  # noqa: ARG002
         await in_thread(self._copy, root)
-        return "worker"
+        return Outcome("worker")
 
     def _copy(self, root: Path) -> None:
         rules = self.rules
@@ -141,8 +160,8 @@ class WorkdirStep:
     def facts(self) -> dict[str, Any]:
         return {"workdir": self.path, "user": self.user}
 
-    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> str:  # noqa: ARG002
+    async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:  # noqa: ARG002
         owner = resolve_user(root, self.user)
         place = resolve_in_root(root, self.path)
         make_directory(root, place, User(owner.uid, owner.gid), self.mtime * 10**9)
-        return "worker"
+        return Outcome("worker")

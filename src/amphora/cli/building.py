@@ -1,5 +1,6 @@
 """What `amphora build` does in the worker: build, name, export, push."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from amphora.core.reference import Reference
 from amphora.core.settings import Settings
 from amphora.oci.archive import save_archive
 from amphora.registry.client import Registry
+from amphora.system.files import write_atomically
 
 
 async def run_build(
@@ -43,3 +45,20 @@ async def run_build(
                 async with Registry(tag.domain, insecure_registries=insecure) as registry:
                     await registry.push(store.blobs, result.image, tag, progress=transfer)
         return result
+
+
+def write_handoff_report(result: BuildResult, path: Path) -> None:
+    """One object for each RUN on another CPU: its share, and every program by place."""
+    report = [
+        {
+            "platform": str(step.platform),
+            "title": step.title,
+            "seconds": round(step.seconds, 3),
+            "share": round(step.account.share, 4),
+            "handed_off": dict(step.account.handed_off.most_common()),
+            "emulated": dict(step.account.emulated.most_common()),
+        }
+        for step in result.steps
+        if step.account is not None
+    ]
+    write_atomically(path.absolute(), json.dumps(report, indent=2).encode() + b"\n")

@@ -45,10 +45,12 @@ class PlainProgress:
                     b"\n"
                 )
                 self._print(identity, lines)
-            case StepFinished(identity, ran, seconds, failed):
+            case StepFinished(identity, ran, seconds, failed, detail):
                 self._print(identity, [rest] if (rest := self._rest.pop(identity, b"")) else [])
                 word = "ERROR" if failed else "CACHED" if ran == "cached" else "DONE"
                 where = "" if failed or ran == "cached" else f" {seconds:.1f}s ({ran})"
+                if detail:
+                    click.echo(f"#{identity} {detail}", err=True)
                 click.echo(f"#{identity} {word}{where}\n", err=True)
             case Warned(place, text):
                 click.echo(f"WARN {place}: {text}", err=True)
@@ -91,13 +93,14 @@ class _Picture:
                 self._steps[identity] = _Running(f"[{platform}] {title}", time.monotonic())
             case StepOutput(identity, content):
                 self._steps[identity].hear(content)
-            case StepFinished(identity, ran, seconds, failed):
+            case StepFinished(identity, ran, seconds, failed, detail):
                 step = self._steps.pop(identity)
                 title = escape(step.title)
                 if failed:
                     said = escape(step.output.decode(errors="replace"))
                     return f"[red]✗[/red] {title} [dim]{seconds:.1f}s[/dim]\n{said}"
                 took = "cached" if ran == "cached" else f"{seconds:.1f}s {ran}"
+                took += f" ({escape(detail)})" if detail else ""
                 return f"[green]✓[/green] {title} [dim]{took}[/dim]"
             case Warned(place, text):
                 return f"[yellow]![/yellow] {escape(place)}: {escape(text)}"

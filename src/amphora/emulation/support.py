@@ -11,15 +11,20 @@ from amphora.core.platform import Platform
 from amphora.emulation import binfmt
 from amphora.emulation.emulators import PACKAGE, Emulator, find_emulator
 from amphora.emulation.formats import ElfFormat, format_of
+from amphora.emulation.graft import grafted, handoff_code
 from amphora.emulation.probe import runs
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a platform's programs run here; `emulator` is None when the CPU does it."""
+    """How a platform's programs run here; `emulator` is None when the CPU does it.
+
+    `handoff` tells that programs a table names are given to native counterparts.
+    """
 
     platform: Platform
     emulator: str | None = None
+    handoff: bool = False
 
     @property
     def where(self) -> str:
@@ -30,8 +35,10 @@ class Execution:
 class Emulation:
     """The worker's emulation: made once, inside the worker's namespace, for its whole life."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, handoff: bool = False) -> None:
+        """With `handoff`, emulators are registered with handoff in front, where it can be."""
         self._private = binfmt.mount_private()
+        self._handoff = handoff_code() if handoff and self._private else None
         self._proven: dict[str, Execution] = {}
 
     def prepare(self, platforms: Iterable[Platform]) -> dict[Platform, Execution]:
@@ -48,7 +55,7 @@ class Emulation:
         if proven is None:
             proven = self._prove(platform)
             self._proven[platform.architecture] = proven
-        return Execution(platform, proven.emulator)
+        return Execution(platform, proven.emulator, proven.handoff)
 
     def _prove(self, platform: Platform) -> Execution:
         elf_format = format_of(platform)
@@ -68,10 +75,14 @@ class Emulation:
         emulator = find_emulator(elf_format)
         if emulator is None:
             raise _no_emulator(platform, elf_format)
-        binfmt.register(elf_format, emulator.path)
+        if self._handoff is None:
+            binfmt.register(elf_format, emulator.path)
+        else:
+            with grafted(emulator.path, self._handoff) as path:
+                binfmt.register(elf_format, path)
         if not runs(platform):
             raise _emulator_fails(platform, emulator)
-        return Execution(platform, emulator.name)
+        return Execution(platform, emulator.name, handoff=self._handoff is not None)
 
 
 def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:

@@ -3,8 +3,12 @@
 https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 """
 
+import mmap
+import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _MAGIC = b"\x7fELF"
 _HEADER_SIZE = 20
@@ -55,3 +59,89 @@ def read_header(path: Path) -> ElfHeader | None:
     """As parse_header, for a file."""
     with path.open("rb") as file:
         return parse_header(file.read(_HEADER_SIZE))
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamics:
+    """What the loader reads of a program or library: its CPU, its loader, what it needs.
+
+    `interpreter` is empty for a static program and for a library.
+    """
+
+    architecture: str | None
+    interpreter: str
+    needed: tuple[str, ...]
+
+
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_DT_NEEDED, _DT_STRTAB = 1, 5
+_SEGMENT_64 = "IIQQQQQQ"
+_SEGMENT_32 = "IIIIIIII"
+
+
+def read_dynamics(path: Path) -> Dynamics | None:
+    """Read the program headers and the dynamic section; None if it is no sound ELF file."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < _HEADER_SIZE:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
+            header = parse_header(image[:_HEADER_SIZE])
+            try:
+                return _dynamics(image, header) if header else None
+            except (struct.error, ValueError):
+                return None
+
+
+def _dynamics(image: mmap.mmap, header: ElfHeader) -> Dynamics:
+    order = "<" if header.little_endian else ">"
+    wide = header.bits == 64
+    start = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", image, 32 if wide else 28)[0]
+    size, count = struct.unpack_from(f"{order}HH", image, 54 if wide else 42)
+    layout = struct.Struct(order + (_SEGMENT_64 if wide else _SEGMENT_32))
+    segments = [
+        _segment(layout.unpack_from(image, start + i * size), wide=wide) for i in range(count)
+    ]
+    interpreter = next(
+        (_text(image, each.offset) for each in segments if each.kind == _PT_INTERP), ""
+    )
+    dynamic = next((each for each in segments if each.kind == _PT_DYNAMIC), None)
+    needed: tuple[str, ...] = ()
+    if dynamic is not None:
+        needed = _needed(image, segments, dynamic, struct.Struct(order + ("qQ" if wide else "iI")))
+    return Dynamics(header.architecture, interpreter, needed)
+
+
+class _Segment(NamedTuple):
+    kind: int
+    offset: int
+    address: int
+    size: int
+
+
+def _segment(fields: tuple[int, ...], *, wide: bool) -> _Segment:
+    if wide:
+        return _Segment(fields[0], fields[2], fields[3], fields[5])
+    return _Segment(fields[0], fields[1], fields[2], fields[4])
+
+
+def _needed(
+    image: mmap.mmap, segments: list[_Segment], dynamic: _Segment, entry: struct.Struct
+) -> tuple[str, ...]:
+    end = min(dynamic.offset + dynamic.size, len(image))
+    tags = [
+        entry.unpack_from(image, place)
+        for place in range(dynamic.offset, end - entry.size + 1, entry.size)
+    ]
+    address = next((value for tag, value in tags if tag == _DT_STRTAB), 0)
+    strings = [
+        each.offset + address - each.address
+        for each in segments
+        if each.kind == _PT_LOAD and each.address <= address < each.address + each.size
+    ]
+    names = [value for tag, value in tags if tag == _DT_NEEDED]
+    return tuple(_text(image, strings[0] + name) for name in names if strings)
+
+
+def _text(image: mmap.mmap, offset: int) -> str:
+    end = image.find(b"\0", offset)
+    return image[offset:end].decode(errors="surrogateescape")

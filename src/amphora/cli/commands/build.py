@@ -76,6 +76,18 @@ class Output:
     show_default=True,
     help="How to show what goes on.",
 )
+@click.option(
+    "--handoff",
+    type=click.Choice(["off", "exact"]),
+    default="exact",
+    show_default=True,
+    help="Give programs of other CPUs to native counterparts that write the same bytes.",
+)
+@click.option(
+    "--handoff-report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what was handed off and what was emulated, step by step, as JSON.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
 @pass_settings
@@ -95,6 +107,8 @@ def command(
     no_cache: bool,
     pull: bool,
     progress: str,
+    handoff: str,
+    handoff_report: Path | None,
     quiet: bool,
     output_format: str,
 ) -> None:
@@ -105,7 +119,7 @@ def command(
     on any machine.
     """
     from amphora.build.request import BuildRequest
-    from amphora.cli.building import run_build
+    from amphora.cli.building import run_build, write_handoff_report
 
     request = BuildRequest(
         context=context,
@@ -117,6 +131,7 @@ def command(
         use_cache=not no_cache,
         pull=pull,
         source_date_epoch=source_date_epoch(),
+        handoff=handoff == "exact",
     )
     wanted = [_read_output(text) for text in outputs]
     if push:
@@ -138,6 +153,8 @@ def command(
             progress="quiet" if quiet else progress,
         )
     )
+    if handoff_report is not None:
+        write_handoff_report(result, handoff_report)
     if quiet:
         click.echo(result.image.digest)
     elif output_format == "json":

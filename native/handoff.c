@@ -1,0 +1,441 @@
+/* handoff: gives the exec of a foreign program to its native counterpart, or lets QEMU run it.
+ *
+ * This code is put in front of a static QEMU: it becomes the entry point of a copy of QEMU
+ * that is registered in binfmt_misc with the flags F, P and O (through C). For every exec of
+ * a foreign program the kernel starts it with
+ *
+ *     argv = { interpreter, path of the program, its argv[0], its arguments … }
+ *
+ * and the open program in AT_EXECFD. If the table names a counterpart for that very file, and
+ * nothing in the arguments or the environment speaks against it, the counterpart is executed
+ * through its own loader. In every other case it jumps to QEMU's own entry point with the
+ * stack as the kernel made it: QEMU cannot tell that anybody was there before.
+ *
+ * A program is recognised by what it is (device, inode, size, time of last change), not by
+ * what it is called: no path, link, chroot or renaming changes that, and a file that was
+ * altered in any way is not in the table any more.
+ *
+ * No C library: the code has no data, needs no relocation, and may be mapped anywhere.
+ */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "handoff.h"
+
+#define TABLE_PATH "/dev/.amphora/table"
+#define LOG_PATH "/dev/.amphora/log"
+
+/* The longest argument list that is handed off; longer ones are QEMU's. */
+#define MOST_ARGUMENTS 16384
+#define LONGEST_NAME 255
+
+typedef uint64_t word;
+
+/* --- the kernel ------------------------------------------------------------------------ */
+
+#if defined(__x86_64__)
+static inline long kernel(long number, word a, word b, word c, word d, word e, word f)
+{
+    register word r10 __asm__("r10") = d;
+    register word r8 __asm__("r8") = e;
+    register word r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+/* The stack pointer is the only thing QEMU's start code looks at; rdx must be 0. */
+__asm__(".section .text.start,\"ax\"\n"
+        ".globl _start\n"
+        "_start:\n"
+        "    mov %rsp, %rdi\n"
+        "    mov %rsp, %rbx\n"
+        "    and $-16, %rsp\n"
+        "    call handoff\n"
+        "    mov %rbx, %rsp\n"
+        "    xor %edx, %edx\n"
+        "    xor %ebp, %ebp\n"
+        "    jmp *%rax\n");
+#elif defined(__aarch64__)
+static inline long kernel(long number, word a, word b, word c, word d, word e, word f)
+{
+    register word x8 __asm__("x8") = number;
+    register word x0 __asm__("x0") = a;
+    register word x1 __asm__("x1") = b;
+    register word x2 __asm__("x2") = c;
+    register word x3 __asm__("x3") = d;
+    register word x4 __asm__("x4") = e;
+    register word x5 __asm__("x5") = f;
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
+    return x0;
+}
+
+__asm__(".section .text.start,\"ax\"\n"
+        ".globl _start\n"
+        "_start:\n"
+        "    mov x0, sp\n"
+        "    mov x19, sp\n"
+        "    bl handoff\n"
+        "    mov x16, x0\n"
+        "    mov sp, x19\n"
+        "    mov x0, xzr\n"
+        "    mov x29, xzr\n"
+        "    mov x30, xzr\n"
+        "    br x16\n");
+#else
+#error "handoff has no start code for this CPU"
+#endif
+
+/* --- text ------------------------------------------------------------------------------- */
+
+static word length(const char *text)
+{
+    word count = 0;
+    while (text[count])
+        count++;
+    return count;
+}
+
+static int equal(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+static int begins(const char *text, const char *prefix)
+{
+    while (*prefix && *text == *prefix)
+        text++, prefix++;
+    return !*prefix;
+}
+
+static const char *after_last_slash(const char *path)
+{
+    const char *name = path;
+    for (; *path; path++)
+        if (*path == '/')
+            name = path + 1;
+    return name;
+}
+
+/* --- the environment -------------------------------------------------------------------- */
+
+/* Variables that change which code a program loads: what QEMU would do with them, a program
+ * for another CPU cannot. */
+static int changes_loading(const char *variable)
+{
+    return begins(variable, "LD_") || begins(variable, "GCONV_PATH=") ||
+           begins(variable, "QEMU_") || begins(variable, "GLIBC_TUNABLES=") ||
+           begins(variable, "LOCPATH=") || begins(variable, "MALLOC_");
+}
+
+/* Character sets other than ASCII and UTF-8 need conversion modules of the image's own. */
+static int needs_converter(const char *variable)
+{
+    const char *value;
+
+    if (begins(variable, "LC_ALL="))
+        value = variable + sizeof "LC_ALL=" - 1;
+    else if (begins(variable, "LC_CTYPE="))
+        value = variable + sizeof "LC_CTYPE=" - 1;
+    else if (begins(variable, "LANG="))
+        value = variable + sizeof "LANG=" - 1;
+    else
+        return 0;
+    return !(equal(value, "") || equal(value, "C") || equal(value, "POSIX") ||
+             equal(value, "C.UTF-8") || equal(value, "C.utf8"));
+}
+
+static int environment_allows(char **environment)
+{
+    for (; *environment; environment++)
+        if (changes_loading(*environment) || needs_converter(*environment))
+            return 0;
+    return 1;
+}
+
+/* --- the table -------------------------------------------------------------------------- */
+
+struct table {
+    const char *bytes;
+    word size;
+};
+
+static const void *at(struct table table, word offset, word size)
+{
+    return offset <= table.size && size <= table.size - offset ? table.bytes + offset : 0;
+}
+
+/* A text in the table; the table ends with a zero byte, so every text ends inside it. */
+static const char *text_at(struct table table, word offset)
+{
+    return offset < table.size ? table.bytes + offset : table.bytes + table.size - 1;
+}
+
+static struct table open_table(void)
+{
+    struct table none = {0, 0};
+    struct statx status;
+    long file = kernel(SYS_openat, AT_FDCWD, (word)TABLE_PATH, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+
+    if (file < 0)
+        return none;
+    long asked = kernel(SYS_statx, file, (word) "", AT_EMPTY_PATH, STATX_SIZE, (word)&status, 0);
+    long bytes = -1;
+    if (asked == 0 && status.stx_size > sizeof(struct handoff_header))
+        bytes = kernel(SYS_mmap, 0, status.stx_size, PROT_READ, MAP_PRIVATE, file, 0);
+    kernel(SYS_close, file, 0, 0, 0, 0, 0);
+    if (bytes < 0 && bytes > -4096)
+        return none;
+    struct table table = {(const char *)bytes, status.stx_size};
+    const struct handoff_header *header = at(table, 0, sizeof *header);
+    if (header->magic != HANDOFF_MAGIC || table.bytes[table.size - 1] != 0)
+        return none;
+    return table;
+}
+
+static const struct handoff_program *find(struct table table, long file)
+{
+    const struct handoff_header *header = at(table, 0, sizeof *header);
+    struct statx status;
+
+    if (kernel(SYS_statx, file, (word) "", AT_EMPTY_PATH, STATX_BASIC_STATS, (word)&status, 0))
+        return 0;
+    if (status.stx_dev_major != header->device_major || status.stx_dev_minor != header->device_minor)
+        return 0;
+    for (uint32_t probe = 0; probe < header->buckets; probe++) {
+        uint32_t bucket = (status.stx_ino + probe) & (header->buckets - 1);
+        const struct handoff_program *program =
+            at(table, sizeof *header + (word)bucket * sizeof *program, sizeof *program);
+        if (!program || !program->inode)
+            return 0;
+        if (program->inode == status.stx_ino)
+            return program->size == status.stx_size &&
+                           program->changed_seconds == (word)status.stx_ctime.tv_sec &&
+                           program->changed_nanoseconds == status.stx_ctime.tv_nsec
+                       ? program
+                       : 0;
+    }
+    return 0;
+}
+
+/* --- the rule ---------------------------------------------------------------------------- */
+
+/* Each list of a rule is texts one after the other, ended by an empty one. */
+static int listed(struct table table, uint32_t list, const char *argument)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+        if (equal(argument, text))
+            return 1;
+    return 0;
+}
+
+static int listed_as_prefix(struct table table, uint32_t list, const char *argument)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+        if (begins(argument, text))
+            return 1;
+    return 0;
+}
+
+static int contains_any(struct table table, uint32_t list, const char *content, word size)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1) {
+        word needed = length(text);
+        for (word i = 0; i + needed <= size; i++) {
+            word same = 0;
+            while (same < needed && content[i + same] == text[same])
+                same++;
+            if (same == needed)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+static int file_allows(struct table table, uint32_t list, const char *path)
+{
+    struct statx status;
+    long allows = 0, bytes = -1;
+    long file = kernel(SYS_openat, AT_FDCWD, (word)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
+
+    if (file < 0)
+        return 0;
+    if (!kernel(SYS_statx, file, (word) "", AT_EMPTY_PATH, STATX_BASIC_STATS, (word)&status, 0) &&
+        (status.stx_mode & S_IFMT) == S_IFREG && status.stx_size)
+        bytes = kernel(SYS_mmap, 0, status.stx_size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (bytes > 0 || bytes < -4095) {
+        allows = !contains_any(table, list, (const char *)bytes, status.stx_size);
+        kernel(SYS_munmap, bytes, status.stx_size, 0, 0, 0, 0);
+    }
+    kernel(SYS_close, file, 0, 0, 0, 0, 0);
+    return allows;
+}
+
+/* A shell's arguments: options, then the script's file, or its text behind -c. A script that
+ * cannot be read beforehand (from a pipe) is not allowed. */
+static int script_allows(struct table table, uint32_t list, char **argv)
+{
+    char **argument = argv + 1;
+
+    for (; *argument && (**argument == '-' || **argument == '+'); argument++) {
+        const char *option = *argument;
+        if (equal(option, "--"))
+            return argument[1] && file_allows(table, list, argument[1]);
+        if (option[1] == '-')
+            return 0;
+        for (const char *letter = option + 1; *letter; letter++) {
+            if (*letter == 'c')
+                return argument[1] && !contains_any(table, list, argument[1], length(argument[1]));
+            if (*letter == 's' || *letter == 'i' || *letter == 'l' || *letter == 'o' || *letter == 'O')
+                return 0;
+        }
+    }
+    return *argument && file_allows(table, list, *argument);
+}
+
+static int arguments_allow(struct table table, const struct handoff_program *program, char **argv)
+{
+    if (!argv[0])
+        return 0;
+    const char *name = after_last_slash(argv[0]);
+    const char *only = text_at(table, program->only_as);
+    if (listed(table, program->never_as, name) || (*only && !listed(table, program->only_as, name)))
+        return 0;
+    for (char **argument = argv + 1; *argument; argument++)
+        if (listed(table, program->never_with, *argument) ||
+            listed_as_prefix(table, program->never_with_prefix, *argument))
+            return 0;
+    const char *never_has = text_at(table, program->script_never_has);
+    return !*never_has || script_allows(table, program->script_never_has, argv);
+}
+
+/* --- what happened, for the report ------------------------------------------------------- */
+
+static void note(char kind, const char *path)
+{
+    char line[LONGEST_NAME + 3];
+    word size = length(path);
+    long file = kernel(SYS_openat, AT_FDCWD, (word)LOG_PATH, O_WRONLY | O_APPEND | O_CLOEXEC, 0, 0, 0);
+
+    if (file < 0)
+        return;
+    if (size > LONGEST_NAME)
+        path += size - LONGEST_NAME, size = LONGEST_NAME;
+    line[0] = kind;
+    for (word i = 0; i < size; i++)
+        line[1 + i] = path[i] == '\n' ? '?' : path[i];
+    line[1 + size] = '\n';
+    kernel(SYS_write, file, (word)line, size + 2, 0, 0, 0);
+    kernel(SYS_close, file, 0, 0, 0, 0, 0);
+}
+
+/* --- handing off --------------------------------------------------------------------------- */
+
+static int add_list(struct table table, uint32_t list, char **to, int count)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+        to[count++] = (char *)text;
+    return count;
+}
+
+/* loader, its options, the counterpart, what the rule inserts, the arguments */
+static void execute(struct table table, const struct handoff_program *program, char **argv,
+                    char **environment)
+{
+    char *new[MOST_ARGUMENTS + 1];
+    int count = 0, given = 0;
+
+    while (argv[given])
+        given++;
+    if (given + program->most_added >= MOST_ARGUMENTS)
+        return;
+    const char *loader = text_at(table, program->loader);
+    if (*loader) {
+        new[count++] = (char *)loader;
+        count = add_list(table, program->loader_options, new, count);
+        new[count++] = "--argv0";
+        new[count++] = argv[0];
+        new[count++] = (char *)text_at(table, program->path);
+    } else {
+        loader = text_at(table, program->path);
+        new[count++] = argv[0];
+    }
+    count = add_list(table, program->inserted, new, count);
+    const char *before = text_at(table, program->replaced_after);
+    for (int i = 1; i <= given; i++) {
+        int replaced = i > 1 && i < given && *before && equal(argv[i - 1], before);
+        new[count++] = replaced ? (char *)text_at(table, program->replacement) : argv[i];
+    }
+    /* QEMU gives a program its environment in reverse; so a program that prints or passes it
+     * on must have it from us. */
+    char *reversed[MOST_ARGUMENTS + 1];
+    int variables = 0;
+    while (environment[variables])
+        variables++;
+    if (variables > MOST_ARGUMENTS)
+        return;
+    for (int i = 0; i < variables; i++)
+        reversed[i] = environment[variables - 1 - i];
+    reversed[variables] = 0;
+    kernel(SYS_execve, (word)loader, (word) new, (word)reversed, 0, 0, 0);
+}
+
+/* Volatile: written after it was compiled. */
+volatile struct handoff_patch patch __attribute__((section(".data.patch"), visibility("hidden"))) = {
+    HANDOFF_PATCH_MAGIC, 0};
+
+static word qemu_entry(void)
+{
+    return (word)&patch + patch.entry_from_patch;
+}
+
+/* `stack` is what the kernel left: argc, argv, 0, environment, 0, auxiliary vector. Returns
+ * where to go on: QEMU. */
+__attribute__((used, visibility("hidden"))) word handoff(word *stack)
+{
+    word argc = stack[0];
+    char **argv = (char **)(stack + 1);
+    char **environment = argv + argc + 1;
+    char **end = environment;
+    long file = -1, secure = 0;
+
+    while (*end)
+        end++;
+    for (Elf64_auxv_t *entry = (Elf64_auxv_t *)(end + 1); entry->a_type != AT_NULL; entry++) {
+        if (entry->a_type == AT_EXECFD)
+            file = entry->a_un.a_val;
+        if (entry->a_type == AT_SECURE)
+            secure = entry->a_un.a_val;
+    }
+    /* A program with more rights than its caller is never handed off: the caller may have
+     * arranged what it finds. */
+    if (secure || file < 0 || argc < 3)
+        return qemu_entry();
+    struct table table = open_table();
+    if (!table.bytes)
+        return qemu_entry();
+    const struct handoff_program *program = find(table, file);
+    if (program && environment_allows(environment) && arguments_allow(table, program, argv + 2)) {
+        note('N', argv[1]);
+        kernel(SYS_fcntl, file, F_SETFD, FD_CLOEXEC, 0, 0, 0);
+        execute(table, program, argv + 2, environment);
+        kernel(SYS_fcntl, file, F_SETFD, 0, 0, 0, 0);
+    }
+    note('Q', argv[1]);
+    kernel(SYS_munmap, (word)table.bytes, table.size, 0, 0, 0, 0);
+    return qemu_entry();
+}

@@ -1,0 +1,71 @@
+"""Handing off what a RUN executes on another CPU: the twin, the table, the account of it."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.build.account import Account
+from amphora.core.platform import Platform
+from amphora.emulation.counterparts import NativeSide
+from amphora.emulation.table import write_table
+from amphora.oci.snapshots import Layer, Snapshots
+from amphora.runtime.spec import Bind
+
+#: Where containers see the native side: under /dev, which no layer ever holds.
+_SHOWN_AT = "/dev/.amphora"
+
+#: What the helper writes in front of a path: handed off, or run in QEMU.
+_NATIVE = "N"
+
+
+def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
+    """What to run in the native variant of an image to have these versions of packages in it."""
+    script = Path(__file__).with_name("fetch_counterparts.sh").read_text(encoding="utf-8")
+    pairs = [f"{name}={version}" for name, version in packages.items()]
+    return ["/bin/sh", "-c", script, "fetch", *pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffSource:
+    """The native side of a stage: its image's native variant, with what was fetched into it."""
+
+    snapshots: Snapshots
+    layers: Sequence[Layer]
+    work: Path
+
+    def unpack(self) -> None:
+        """Have the native variant on disk; takes a while the first time."""
+        self.snapshots.unpack(self.layers)
+
+    @contextmanager
+    def offered(
+        self, image: Path, platform: Platform, account: Account
+    ) -> Iterator[Sequence[Bind]]:
+        """What a container of the mounted image must see meanwhile for handoff to happen."""
+        diff_ids = [layer.diff_id for layer in self.layers]
+        area = self.work / secrets.token_hex(4)
+        area.mkdir()
+        table, log = area / "table", area / "log"
+        with self.snapshots.mounted(diff_ids) as native:
+            host = Platform.host().architecture
+            side = NativeSide(native.root, f"{_SHOWN_AT}/root", host)
+            table.write_bytes(write_table(side.handoffs(image, platform.architecture)))
+            log.touch()
+            # Whatever user the step runs as adds to it.
+            log.chmod(0o622)
+            yield [
+                Bind(table, f"{_SHOWN_AT}/table"),
+                Bind(log, f"{_SHOWN_AT}/log", read_only=False),
+                Bind(native.root, f"{_SHOWN_AT}/root"),
+            ]
+        _read_log(log, account)
+
+
+def _read_log(log: Path, account: Account) -> None:
+    """Count the lines: a letter, and the path that was executed."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line:
+            counted = account.handed_off if line[0] == _NATIVE else account.emulated
+            counted[line[1:]] += 1

@@ -1,0 +1,65 @@
+"""The rules of handoff, read from `rules.toml`."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+#: What the placeholders in a rule's paths may stand for.
+_PLACEHOLDERS = {"triplet": "[a-z0-9_]+-linux-[a-z0-9]+", "version": "[0-9]+"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """When a program may be handed off; the fields are explained in `rules.toml`."""
+
+    programs: Sequence[str]
+    counterpart: str = ""
+    package: str = ""
+    only_as: Sequence[str] = ()
+    never_as: Sequence[str] = ()
+    never_with: Sequence[str] = ()
+    never_with_prefix: Sequence[str] = ()
+    inserted: Sequence[str] = ()
+    replaced_after: str = ""
+    replacement: str = ""
+    script_never_has: Sequence[str] = ()
+
+    def applied(self, root: Path) -> Iterator[tuple[str, "Rule"]]:
+        """Each path (relative to a root) that the rule names there, and the rule for it.
+
+        The rule for a path has its placeholders filled in.
+        """
+        for pattern in self.programs:
+            if "{" not in pattern:
+                yield pattern, self
+                continue
+            expression = re.compile(re.sub(r"\\{(\w+)\\}", _group, re.escape(pattern)))
+            for found in sorted(root.glob(re.sub(r"\{\w+\}", "*", pattern))):
+                path = str(found.relative_to(root))
+                match = expression.fullmatch(path)
+                if match:
+                    yield path, self._filled(match.groupdict())
+
+    def _filled(self, values: Mapping[str, str]) -> "Rule":
+        return replace(
+            self,
+            counterpart=self.counterpart.format(**values),
+            # Debian's names of packages have no underscore: x86-64-linux-gnu.
+            package=self.package.format(**values).replace("_", "-"),
+            inserted=[text.format(**values) for text in self.inserted],
+            replacement=self.replacement.format(**values),
+        )
+
+
+@cache
+def read_rules() -> tuple[Rule, ...]:
+    """All rules, in the order of the file."""
+    text = Path(__file__).with_name("rules.toml").read_text(encoding="utf-8")
+    return tuple(Rule(**row) for row in tomllib.loads(text)["rule"])
+
+
+def _group(match: re.Match[str]) -> str:
+    return f"(?P<{match[1]}>{_PLACEHOLDERS[match[1]]})"
