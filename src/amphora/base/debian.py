@@ -13,22 +13,8 @@ from pathlib import Path
 from amphora.base.request import BaseRequest
 from amphora.core.errors import InvalidValueError, UnsupportedPlatformError
 from amphora.core.platform import Platform
+from amphora.emulation.packages import PORTS
 from amphora.system.process import find_tool, stream, tool_failed
-
-#: OCI's architecture and variant → Debian's name of the port.
-_PORTS = {
-    "linux/386": "i386",
-    "linux/amd64": "amd64",
-    "linux/arm/v5": "armel",
-    "linux/arm/v6": "armel",
-    "linux/arm/v7": "armhf",
-    "linux/arm64": "arm64",
-    "linux/loong64": "loong64",
-    "linux/mips64le": "mips64el",
-    "linux/ppc64le": "ppc64el",
-    "linux/riscv64": "riscv64",
-    "linux/s390x": "s390x",
-}
 
 #: What differs from one run, or one host, to the next, and is of no use in an image.
 _TRANSIENT = (
@@ -84,12 +70,12 @@ def suite_of(request: BaseRequest) -> str:
 
 
 def _command(request: BaseRequest, platform: Platform, root: Path) -> list[str]:
-    port = _PORTS.get(str(platform))
+    port = PORTS.get(str(platform))
     if port is None:
         raise UnsupportedPlatformError(
             f"there is no Debian for {platform}",
             why="Debian has no port of that name",
-            next_command="choose from " + ", ".join(_PORTS),
+            next_command="choose from " + ", ".join(PORTS),
         )
     command = [
         find_tool("mmdebstrap", "mmdebstrap"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from amphora.build.account import Account
 from amphora.core.platform import Platform
 from amphora.emulation.counterparts import NativeSide
+from amphora.emulation.renamed import Renaming
 from amphora.emulation.table import write_table
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.runtime.spec import Bind
@@ -50,7 +51,10 @@ class HandoffSource:
         table, log = area / "table", area / "log"
         with self.snapshots.mounted(diff_ids) as native:
             host = Platform.host().architecture
-            side = NativeSide(native.root, f"{_SHOWN_AT}/root", host)
+            copies = area / "copies"
+            copies.mkdir()
+            renaming = Renaming(Platform.host(), platform, copies, f"{_SHOWN_AT}/copies")
+            side = NativeSide(native.root, f"{_SHOWN_AT}/root", host, renaming)
             table.write_bytes(write_table(side.handoffs(image, platform.architecture)))
             log.touch()
             # Whatever user the step runs as adds to it.
@@ -59,6 +63,7 @@ class HandoffSource:
                 Bind(table, f"{_SHOWN_AT}/table"),
                 Bind(log, f"{_SHOWN_AT}/log", read_only=False),
                 Bind(native.root, f"{_SHOWN_AT}/root"),
+                Bind(copies, f"{_SHOWN_AT}/copies"),
             ]
         _read_log(log, account)
 

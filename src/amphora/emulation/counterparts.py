@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amphora.emulation.packages import Packages, same_version
+from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
 from amphora.system.elf import Dynamics, read_dynamics
@@ -25,6 +26,7 @@ class NativeSide:
     root: Path
     shown_at: str
     architecture: str
+    renaming: Renaming
     _directories: list[Path] = field(default_factory=list)
     _loadable: dict[Path, bool] = field(default_factory=dict)
 
@@ -63,7 +65,23 @@ class NativeSide:
                 return None
             rule = replace(rule, replacement=self._shown(library))
         loader, options = self._loader(ours, directories)
-        return Handoff(status, self._shown(counterpart), loader, options, rule)
+        shown: str | None = self._shown(counterpart)
+        if rule.names_architecture or rule.renamed_libraries:
+            if not self.renaming.is_possible or not self._rename_libraries(rule, directories):
+                return None
+            if rule.names_architecture:
+                shown = self.renaming.copy(counterpart)
+            options = (*options[:-1], f"{self.renaming.shown_at}:{options[-1]}")
+        return Handoff(status, shown, loader, options, rule) if shown else None
+
+    def _rename_libraries(self, rule: Rule, directories: Sequence[Path]) -> bool:
+        """Copies under the names by which programs need them; False if one is missing."""
+        for name in rule.renamed_libraries:
+            found = (path for directory in directories for path in sorted(directory.glob(name)))
+            library = next((path for path in found if _stays(path)), None)
+            if library is None or self.renaming.copy(library) is None:
+                return False
+        return True
 
     def _loader(self, program: Dynamics, directories: Sequence[Path]) -> tuple[str, Sequence[str]]:
         if not program.interpreter:

@@ -11,6 +11,21 @@ from typing import Self
 
 from amphora.system.roots import read_in_root, resolve_in_root
 
+#: OCI's platform → Debian's name of the port.
+PORTS = {
+    "linux/386": "i386",
+    "linux/amd64": "amd64",
+    "linux/arm/v5": "armel",
+    "linux/arm/v6": "armel",
+    "linux/arm/v7": "armhf",
+    "linux/arm64": "arm64",
+    "linux/loong64": "loong64",
+    "linux/mips64le": "mips64el",
+    "linux/ppc64le": "ppc64el",
+    "linux/riscv64": "riscv64",
+    "linux/s390x": "s390x",
+}
+
 _STATUS = "var/lib/dpkg/status"
 _LISTS = "var/lib/dpkg/info"
 _LARGEST_STATUS = 64 << 20

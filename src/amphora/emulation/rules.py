@@ -26,6 +26,8 @@ class Rule:
     replaced_after: str = ""
     replacement: str = ""
     script_never_has: Sequence[str] = ()
+    names_architecture: bool = False
+    renamed_libraries: Sequence[str] = ()
 
     def applied(self, root: Path) -> Iterator[tuple[str, "Rule"]]:
         """Each path (relative to a root) that the rule names there, and the rule for it.
