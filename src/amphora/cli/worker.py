@@ -45,7 +45,9 @@ async def _cancelled_by_signals(coroutine: Coroutine[object, object, T]) -> T:
     loop = asyncio.get_running_loop()
     task = loop.create_task(coroutine)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _cancel_once, task)
+        # nohup(1) has SIGHUP ignored, and means it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, _cancel_once, task)
     return await task
 
 

@@ -8,7 +8,6 @@ ends everything inside and takes the mounts with it: nothing needs cleaning up.
       └── child: PID 1, uid 0 inside, its own /proc
 """
 
-import errno
 import os
 import select
 import signal
@@ -20,8 +19,9 @@ from typing import NoReturn
 
 from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError, NamespaceError
 from amphora.system import syscalls
+from amphora.system.namespace_errors import denied, map_refused, mounts_refused
 from amphora.system.process import find_tool, run
-from amphora.system.users import IdRange, root_ranges, user_name, user_ranges
+from amphora.system.users import IdRange, root_ranges, user_ranges
 
 _STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _WATCHED = {*_STOPPING, signal.SIGCHLD}
@@ -58,7 +58,7 @@ def run_inside(function: Callable[[], int]) -> int:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if message := _read_all(told):
-        raise _mounts_refused(message)
+        raise mounts_refused(message)
     return code if code >= 0 else 128 - code
 
 
@@ -82,7 +82,7 @@ def _unshare() -> None:
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     except OSError as error:
-        raise _denied(error) from error
+        raise denied(error) from error
 
 
 def _drop_groups() -> None:
@@ -116,7 +116,7 @@ def _outside(action: Callable[[int], object]) -> Iterator[Callable[[], None]]:
     def ask() -> None:
         os.write(go_write, b"!")
         if message := _read_all(os.dup(said_read)):
-            raise _map_refused(message)
+            raise map_refused(message)
 
     try:
         yield ask
@@ -212,40 +212,3 @@ def _wait_passing_signals_on(child: int) -> int:
                 return status
         elif received.si_code != _SI_KERNEL:
             os.kill(child, received.si_signo)
-
-
-def _denied(error: OSError) -> NamespaceError:
-    if error.errno in {errno.ENOSPC, errno.EUSERS}:
-        return NamespaceError(
-            "no more user namespaces can be made",
-            why="the limit user.max_user_namespaces is reached, or is 0",
-            next_command="sudo sysctl -w user.max_user_namespaces=16384",
-        )
-    if Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").exists():
-        return NamespaceError(
-            f"user {user_name()} may not create a user namespace",
-            why="AppArmor restricts unprivileged user namespaces on this system",
-            next_command="sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-        )
-    return NamespaceError(
-        f"user {user_name()} may not create a user namespace",
-        why=f"{error.strerror}; inside a container its seccomp profile usually forbids it",
-        next_command="leave the container, or sudo sysctl -w user.max_user_namespaces=16384",
-    )
-
-
-def _mounts_refused(message: str) -> NamespaceError:
-    return NamespaceError(
-        "the worker could not mount a /proc of its own",
-        why=f"{message}; inside a container whose /proc is masked the kernel forbids it",
-        next_command="leave the container, or start it with --privileged",
-    )
-
-
-def _map_refused(message: str) -> NamespaceError:
-    return NamespaceError(
-        "the user namespace could not be given its user and group IDs",
-        why=message,
-        next_command="compare /etc/subuid and /etc/subgid with `id`; "
-        "newuidmap and newgidmap must be set-uid root",
-    )
