@@ -14,7 +14,7 @@ APT_TEST_PACKAGES := skopeo buildah
 export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
-.PHONY: help setup setup-test demo test lint format lock docs bench clean
+.PHONY: help setup setup-test demo test lint format lock docs bench bench-handoff same-bytes clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -73,6 +73,12 @@ docs: setup ## Write the pages that are made from the code
 
 bench: setup-test ## Measure against the peers and write docs/benchmarks.md
 	.venv/bin/python bench/run.py
+
+bench-handoff: setup ## Measure the foreign half of builds against the native half
+	.venv/bin/python bench/handoff_times.py $(WORKLOADS)
+
+same-bytes: setup ## Compare what handoff builds with what pure emulation builds
+	.venv/bin/python bench/same_bytes.py $(WORKLOADS)
 
 clean:
 	rm -rf .venv .uv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

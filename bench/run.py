@@ -1,27 +1,16 @@
-"""`make bench`: runs every benchmark, ours and the peer's in one run, and writes the report."""
+"""`make bench`: runs every benchmark, ours and the peer's in one run, in turns."""
 
-import datetime
 import shutil
 import tempfile
 from pathlib import Path
 
 import example_build
 from amphora.system.namespace import run_inside
-from measure import machine
+from report import write_section
 
-REPORT = Path(__file__).parents[1] / "docs/benchmarks.md"
-
-_HEAD = """# Benchmarks
-
-Written by `make bench`, which runs each piece of work on Amphora and on a peer, in turns,
-on one machine. Only the ratios mean anything on another machine; below 1 Amphora is faster.
-
-Measured {date} on {machine}.
-
-## The example image
-
-`examples/hello` from a Debian trixie base with gcc, without cache, medians of {runs} whole
-commands, both in the same namespaces under the same QEMU:
+_TEXT = """`make bench` builds `examples/hello` from a Debian trixie base with gcc, without cache,
+with Amphora and with Debian's buildah, both in the same namespaces under the same QEMU. The
+times are medians of {runs} whole commands, the ratios those to buildah: below 1 Amphora is faster.
 
 {example}"""
 
@@ -32,14 +21,7 @@ def main() -> int:
         example = example_build.run(work)
     finally:
         shutil.rmtree(work)
-    report = _HEAD.format(
-        date=datetime.date.today().isoformat(),
-        machine=machine(),
-        runs=example_build.RUNS,
-        example=example,
-    )
-    REPORT.write_text(report)
-    print(report)
+    write_section("The example image", _TEXT.format(runs=example_build.RUNS, example=example))
     return 0
 
 

@@ -1,0 +1,3 @@
+module example.test/lines
+
+go 1.24

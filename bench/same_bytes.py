@@ -1,0 +1,56 @@
+"""`make same-bytes`: what handoff builds is, to the byte, what pure emulation builds.
+
+Every workload is built twice in pure emulation, which tells what differs from one run to
+the next anyway, and once with handoff. Whatever differs beyond that is a defect.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from amphora.core.platform import Platform
+from layers import Comparison, compare
+from measure import table
+from report import write_section
+from workloads import COMPARED, FOREIGN, STORE, Workload, build, chosen, prepare
+
+_TEXT = """`make same-bytes` builds each workload for `{platform}` with `--handoff=off`, twice,
+and with handoff, once, all with `SOURCE_DATE_EPOCH`, and compares the layers entry by entry:
+path, kind, mode, owner, time, extended attributes, content. Entries that differ between two
+runs of pure emulation are set aside, by name.
+
+{table}"""
+
+_VARIANTS = {"off-1": "off", "off-2": "off", "exact": "exact"}
+
+
+def main(names: Sequence[str]) -> int:
+    """Compare all workloads, or those with these names (then nothing is written)."""
+    workloads = chosen(COMPARED, names)
+    prepare(workloads)
+    results = {workload: _compared(workload) for workload in workloads}
+    rows = [
+        [workload.title, f"{each.entries:,}", _listed(each.varying), _listed(each.differing)]
+        for workload, each in results.items()
+    ]
+    headings = ["workload", "entries", "differ in pure emulation too", "differ with handoff"]
+    result = table(headings, rows)
+    print(result)
+    if not names:
+        write_section("The same bytes", _TEXT.format(platform=FOREIGN, table=result))
+    return 1 if any(each.differing for each in results.values()) else 0
+
+
+def _compared(workload: Workload) -> Comparison:
+    tags = {name: f"same/{workload.directory}:{name}" for name in _VARIANTS}
+    for name, handoff in _VARIANTS.items():
+        build(workload, FOREIGN, handoff, "--tag", tags[name])
+    platform = Platform.parse(FOREIGN)
+    return compare(STORE, (tags["off-1"], tags["off-2"]), tags["exact"], platform)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return f"{len(paths)}: {', '.join(f'`{path}`' for path in paths)}" if paths else "none"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
