@@ -159,12 +159,20 @@ static int needs_converter(const char *variable)
              equal(value, "C.UTF-8") || equal(value, "C.utf8"));
 }
 
-static int environment_allows(char **environment)
+/* Is it the variable that `assignment` (NAME=, or NAME=VALUE) is about? */
+static int same_name(const char *variable, const char *assignment)
+{
+    while (*variable && *variable != '=' && *variable == *assignment)
+        variable++, assignment++;
+    return *variable == '=' && *assignment == '=';
+}
+
+static int is_set(char **environment, const char *assignment)
 {
     for (; *environment; environment++)
-        if (changes_loading(*environment) || needs_converter(*environment))
-            return 0;
-    return 1;
+        if (same_name(*environment, assignment))
+            return 1;
+    return 0;
 }
 
 /* --- the table -------------------------------------------------------------------------- */
@@ -307,6 +315,20 @@ static int script_allows(struct table table, uint32_t list, char **argv)
     return *argument && file_allows(table, list, *argument);
 }
 
+static int environment_allows(struct table table, const struct handoff_program *program,
+                              char **environment)
+{
+    const char *text = text_at(table, program->never_with_variable);
+
+    for (; *text; text += length(text) + 1)
+        if (is_set(environment, text))
+            return 0;
+    for (; *environment; environment++)
+        if (changes_loading(*environment) || needs_converter(*environment))
+            return 0;
+    return 1;
+}
+
 static int arguments_allow(struct table table, const struct handoff_program *program, char **argv)
 {
     if (!argv[0])
@@ -386,10 +408,13 @@ static void execute(struct table table, const struct handoff_program *program, c
     int variables = 0;
     while (environment[variables])
         variables++;
-    if (variables > MOST_ARGUMENTS)
+    if (variables + program->most_added >= MOST_ARGUMENTS)
         return;
     for (int i = 0; i < variables; i++)
         reversed[i] = environment[variables - 1 - i];
+    for (const char *text = text_at(table, program->environment); *text; text += length(text) + 1)
+        if (!is_set(environment, text))
+            reversed[variables++] = (char *)text;
     reversed[variables] = 0;
     kernel(SYS_execve, (word)loader, (word) new, (word)reversed, 0, 0, 0);
 }
@@ -429,7 +454,8 @@ __attribute__((used, visibility("hidden"))) word handoff(word *stack)
     if (!table.bytes)
         return qemu_entry();
     const struct handoff_program *program = find(table, file);
-    if (program && environment_allows(environment) && arguments_allow(table, program, argv + 2)) {
+    if (program && environment_allows(table, program, environment) &&
+        arguments_allow(table, program, argv + 2)) {
         note('N', argv[1]);
         kernel(SYS_fcntl, file, F_SETFD, FD_CLOEXEC, 0, 0, 0);
         execute(table, program, argv + 2, environment);

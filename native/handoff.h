@@ -34,7 +34,9 @@ struct handoff_program {
     uint32_t replaced_after;    /* text: the argument behind this one … */
     uint32_t replacement;       /* text: … becomes this; both empty: none does */
     uint32_t script_never_has;  /* list: what a shell script must not contain */
-    uint32_t most_added;        /* how many arguments can be added, at most */
+    uint32_t most_added;        /* how many arguments, or variables, can be added, at most */
+    uint32_t environment;       /* list: variables to set (NAME=VALUE), unless they are */
+    uint32_t never_with_variable; /* list: variables (NAME=) that must not be set */
     uint32_t reserved;
 };
 

@@ -26,6 +26,8 @@ class Rule:
     replaced_after: str = ""
     replacement: str = ""
     script_never_has: Sequence[str] = ()
+    environment: Sequence[str] = ()
+    never_with_variable: Sequence[str] = ()
     names_architecture: bool = False
     renamed_libraries: Sequence[str] = ()
 
@@ -52,6 +54,7 @@ class Rule:
             # Debian's names of packages have no underscore: x86-64-linux-gnu.
             package=self.package.format(**values).replace("_", "-"),
             inserted=[text.format(**values) for text in self.inserted],
+            environment=[text.format(**values) for text in self.environment],
             replacement=self.replacement.format(**values),
         )
 
