@@ -3,13 +3,15 @@
 https://www.debian.org/doc/debian-policy/ch-controlfields.html, dpkg-query(1)
 """
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Self
 
-from amphora.system.roots import read_in_root, resolve_in_root
+from amphora.system.roots import list_in_root, read_in_root
 
 #: OCI's platform → Debian's name of the port.
 PORTS = {
@@ -28,7 +30,10 @@ PORTS = {
 
 _STATUS = "var/lib/dpkg/status"
 _LISTS = "var/lib/dpkg/info"
-_LARGEST_STATUS = 64 << 20
+#: Several times what the largest real systems have; the rest is not read.
+_LARGEST_FILE = 16 << 20
+
+_FIELD = re.compile(rb"(Package|Version|Status): (.*)\n?$")
 
 #: The suffixes of a package that was built again from the same source: as a cross compiler,
 #: or for one CPU only (a binary-only upload).
@@ -45,12 +50,12 @@ class Packages:
     @classmethod
     def read(cls, root: Path, paths: Collection[str] = ()) -> Self:
         """From dpkg's database below a root; empty if there is none."""
-        status = read_in_root(root, _STATUS, _LARGEST_STATUS) or b""
-        versions = {}
-        for paragraph in status.decode(errors="replace").split("\n\n"):
-            fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", paragraph, re.MULTILINE))
-            if fields.get("Status", "").endswith(" installed") and "Version" in fields:
-                versions[fields["Package"]] = fields["Version"]
+        status = read_in_root(root, _STATUS, _LARGEST_FILE) or b""
+        versions = {
+            fields["Package"]: fields["Version"]
+            for fields in _paragraphs(status)
+            if fields.get("Status", "").endswith(" installed") and len(fields) == 3
+        }
         return cls(versions, _owners(root, paths) if versions and paths else {})
 
 
@@ -66,9 +71,25 @@ def _owners(root: Path, paths: Collection[str]) -> dict[str, str]:
     wanted = {f"/{path}": path for path in paths}
     wanted |= {f"/{path.removeprefix('usr/')}": path for path in paths}
     found = {}
-    for file in resolve_in_root(root, _LISTS).glob("*.list"):
-        content = read_in_root(root, f"{_LISTS}/{file.name}", _LARGEST_STATUS) or b""
-        for line in content.decode(errors="replace").split("\n"):
-            if line in wanted:
-                found[wanted[line]] = file.stem.partition(":")[0]
+    for name in list_in_root(root, _LISTS):
+        if not name.endswith(".list"):
+            continue
+        content = read_in_root(root, f"{_LISTS}/{name}", _LARGEST_FILE) or b""
+        for line in BytesIO(content):
+            path = wanted.get(os.fsdecode(line.rstrip(b"\n")))
+            if path is not None:
+                found[path] = name.removesuffix(".list").partition(":")[0]
     return found
+
+
+def _paragraphs(content: bytes) -> Iterator[dict[str, str]]:
+    """The three fields of interest of each package: paragraphs end with an empty line."""
+    fields: dict[str, str] = {}
+    for line in BytesIO(content):
+        match = _FIELD.match(line)
+        if match:
+            fields[match[1].decode()] = match[2].decode(errors="replace")
+        elif line == b"\n":
+            yield fields
+            fields = {}
+    yield fields

@@ -6,6 +6,7 @@ https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -74,22 +75,30 @@ class Dynamics:
 
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_DT_NEEDED, _DT_STRTAB = 1, 5
+_DT_NULL, _DT_NEEDED, _DT_STRTAB = 0, 1, 5
 _SEGMENT_64 = "IIQQQQQQ"
 _SEGMENT_32 = "IIIIIIII"
 
+#: More than any real program has: a hostile one costs no more to read than these.
+_MOST_ENTRIES = 4096
+_LONGEST_TEXT = 4096
+
 
 def read_dynamics(path: Path) -> Dynamics | None:
-    """Read the program headers and the dynamic section; None if it is no sound ELF file."""
+    """Read the program headers and the dynamic section; None if it is no sound ELF file.
+
+    The file may be hostile; it must be a regular one. Raises OSError if it cannot be read.
+    """
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < _HEADER_SIZE:
             return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
-            header = parse_header(image[:_HEADER_SIZE])
-            try:
+        try:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image:
+                header = parse_header(image[:_HEADER_SIZE])
                 return _dynamics(image, header) if header else None
-            except (struct.error, ValueError):
-                return None
+        except (struct.error, ValueError, OverflowError):
+            # An offset outside the file, or outside what a number can be.
+            return None
 
 
 def _dynamics(image: mmap.mmap, header: ElfHeader) -> Dynamics:
@@ -127,21 +136,35 @@ def _segment(fields: tuple[int, ...], *, wide: bool) -> _Segment:
 def _needed(
     image: mmap.mmap, segments: list[_Segment], dynamic: _Segment, entry: struct.Struct
 ) -> tuple[str, ...]:
-    end = min(dynamic.offset + dynamic.size, len(image))
-    tags = [
-        entry.unpack_from(image, place)
-        for place in range(dynamic.offset, end - entry.size + 1, entry.size)
-    ]
-    address = next((value for tag, value in tags if tag == _DT_STRTAB), 0)
+    """The texts that DT_NEEDED entries name; raises ValueError if they are nowhere."""
+    tags = list(_tags(image, dynamic.offset, entry))
+    names = [value for tag, value in tags if tag == _DT_NEEDED]
+    address = next((value for tag, value in tags if tag == _DT_STRTAB), -1)
     strings = [
         each.offset + address - each.address
         for each in segments
         if each.kind == _PT_LOAD and each.address <= address < each.address + each.size
     ]
-    names = [value for tag, value in tags if tag == _DT_NEEDED]
-    return tuple(_text(image, strings[0] + name) for name in names if strings)
+    if names and not strings:
+        raise ValueError
+    return tuple(_text(image, strings[0] + name) for name in names)
+
+
+def _tags(image: mmap.mmap, start: int, entry: struct.Struct) -> Iterator[tuple[int, int]]:
+    """The dynamic section: entries of a tag and a value up to DT_NULL."""
+    for number in range(_MOST_ENTRIES):
+        tag, value = entry.unpack_from(image, start + number * entry.size)
+        if tag == _DT_NULL:
+            return
+        yield tag, value
+    raise ValueError
 
 
 def _text(image: mmap.mmap, offset: int) -> str:
-    end = image.find(b"\0", offset)
+    """A text that a zero byte ends; raises ValueError if none does."""
+    if not 0 <= offset < len(image):
+        raise ValueError
+    end = image.find(b"\0", offset, offset + _LONGEST_TEXT)
+    if end < 0:
+        raise ValueError
     return image[offset:end].decode(errors="surrogateescape")
