@@ -30,9 +30,8 @@
 
 #define TABLE_PATH "/dev/.amphora/table"
 #define LOG_PATH "/dev/.amphora/log"
+#define PRELOAD_PATH "/etc/ld.so.preload"
 
-/* The longest argument list that is handed off; longer ones are QEMU's. */
-#define MOST_ARGUMENTS 16384
 #define LONGEST_NAME 255
 
 typedef uint64_t word;
@@ -142,19 +141,15 @@ static int changes_loading(const char *variable)
            begins(variable, "LOCPATH=") || begins(variable, "MALLOC_");
 }
 
-/* Character sets other than ASCII and UTF-8 need conversion modules of the image's own. */
-static int needs_converter(const char *variable)
+/* Other locales need the image's own files and conversion modules, compiled for its CPU. */
+static int needs_locale(const char *variable)
 {
-    const char *value;
+    const char *value = variable;
 
-    if (begins(variable, "LC_ALL="))
-        value = variable + sizeof "LC_ALL=" - 1;
-    else if (begins(variable, "LC_CTYPE="))
-        value = variable + sizeof "LC_CTYPE=" - 1;
-    else if (begins(variable, "LANG="))
-        value = variable + sizeof "LANG=" - 1;
-    else
+    if (!begins(variable, "LC_") && !begins(variable, "LANG="))
         return 0;
+    while (*value && *value++ != '=')
+        continue;
     return !(equal(value, "") || equal(value, "C") || equal(value, "POSIX") ||
              equal(value, "C.UTF-8") || equal(value, "C.utf8"));
 }
@@ -187,10 +182,11 @@ static const void *at(struct table table, word offset, word size)
     return offset <= table.size && size <= table.size - offset ? table.bytes + offset : 0;
 }
 
-/* A text in the table; the table ends with a zero byte, so every text ends inside it. */
+/* A text in the table; the table ends with two zero bytes, so every text and every list
+ * ends inside it. */
 static const char *text_at(struct table table, word offset)
 {
-    return offset < table.size ? table.bytes + offset : table.bytes + table.size - 1;
+    return offset < table.size - 1 ? table.bytes + offset : table.bytes + table.size - 2;
 }
 
 static struct table open_table(void)
@@ -210,9 +206,10 @@ static struct table open_table(void)
         return none;
     struct table table = {(const char *)bytes, status.stx_size};
     const struct handoff_header *header = at(table, 0, sizeof *header);
-    if (header->magic != HANDOFF_MAGIC || table.bytes[table.size - 1] != 0)
-        return none;
-    return table;
+    if (header->magic == HANDOFF_MAGIC && !table.bytes[table.size - 2] && !table.bytes[table.size - 1])
+        return table;
+    kernel(SYS_munmap, bytes, table.size, 0, 0, 0, 0);
+    return none;
 }
 
 static const struct handoff_program *find(struct table table, long file)
@@ -274,16 +271,21 @@ static int contains_any(struct table table, uint32_t list, const char *content, 
     return 0;
 }
 
+/* Only a regular file is opened: whoever waits to write into a pipe would take us for its
+ * reader. */
 static int file_allows(struct table table, uint32_t list, const char *path)
 {
     struct statx status;
     long allows = 0, bytes = -1;
-    long file = kernel(SYS_openat, AT_FDCWD, (word)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
 
+    if (kernel(SYS_statx, AT_FDCWD, (word)path, 0, STATX_BASIC_STATS, (word)&status, 0) ||
+        (status.stx_mode & S_IFMT) != S_IFREG)
+        return 0;
+    long file = kernel(SYS_openat, AT_FDCWD, (word)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
     if (file < 0)
         return 0;
     if (!kernel(SYS_statx, file, (word) "", AT_EMPTY_PATH, STATX_BASIC_STATS, (word)&status, 0) &&
-        (status.stx_mode & S_IFMT) == S_IFREG && status.stx_size)
+        status.stx_size)
         bytes = kernel(SYS_mmap, 0, status.stx_size, PROT_READ, MAP_PRIVATE, file, 0);
     if (bytes > 0 || bytes < -4095) {
         allows = !contains_any(table, list, (const char *)bytes, status.stx_size);
@@ -324,9 +326,10 @@ static int environment_allows(struct table table, const struct handoff_program *
         if (is_set(environment, text))
             return 0;
     for (; *environment; environment++)
-        if (changes_loading(*environment) || needs_converter(*environment))
+        if (changes_loading(*environment) || needs_locale(*environment))
             return 0;
-    return 1;
+    /* What this file names is preloaded into every program, and is for the image's CPU. */
+    return kernel(SYS_faccessat, AT_FDCWD, (word)PRELOAD_PATH, 0, 0, 0, 0) != 0;
 }
 
 static int arguments_allow(struct table table, const struct handoff_program *program, char **argv)
@@ -347,6 +350,7 @@ static int arguments_allow(struct table table, const struct handoff_program *pro
 
 /* --- what happened, for the report ------------------------------------------------------- */
 
+/* N: handed off; R: that was refused after all; Q: left to QEMU. */
 static void note(char kind, const char *path)
 {
     char line[LONGEST_NAME + 3];
@@ -367,56 +371,85 @@ static void note(char kind, const char *path)
 
 /* --- handing off --------------------------------------------------------------------------- */
 
-static int add_list(struct table table, uint32_t list, char **to, int count)
+static word length_of_list(struct table table, uint32_t list)
 {
+    word count = 0;
     for (const char *text = text_at(table, list); *text; text += length(text) + 1)
-        to[count++] = (char *)text;
+        count++;
     return count;
 }
 
-/* loader, its options, the counterpart, what the rule inserts, the arguments */
+static word count_of(char **vector)
+{
+    word count = 0;
+    while (vector[count])
+        count++;
+    return count;
+}
+
+static char **add_list(struct table table, uint32_t list, char **to)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+        *to++ = (char *)text;
+    return to;
+}
+
+/* The arguments: loader, its options, the counterpart, what the rule inserts, the program's
+ * own. Returns what to execute. */
+static const char *adapt_arguments(struct table table, const struct handoff_program *program,
+                                   char **argv, char **to)
+{
+    const char *loader = text_at(table, program->loader);
+    const char *path = text_at(table, program->path);
+
+    if (*loader) {
+        *to++ = (char *)loader;
+        to = add_list(table, program->loader_options, to);
+        *to++ = "--argv0";
+        *to++ = argv[0];
+        *to++ = (char *)path;
+    } else {
+        *to++ = argv[0];
+    }
+    to = add_list(table, program->inserted, to);
+    const char *before = text_at(table, program->replaced_after);
+    for (word i = 1; argv[i]; i++) {
+        int replaced = i > 1 && *before && equal(argv[i - 1], before);
+        *to++ = replaced ? (char *)text_at(table, program->replacement) : argv[i];
+    }
+    return *loader ? loader : path;
+}
+
+/* QEMU gives a program its environment in reverse; so a program that prints or passes it on
+ * must have it from us. What the rule sets comes last. */
+static void adapt_environment(struct table table, const struct handoff_program *program,
+                              char **environment, char **to)
+{
+    for (word i = count_of(environment); i-- > 0;)
+        *to++ = environment[i];
+    for (const char *text = text_at(table, program->environment); *text; text += length(text) + 1)
+        if (!is_set(environment, text))
+            *to++ = (char *)text;
+}
+
+/* Returns only if the kernel refuses, for example because the list has become too long. The
+ * lists are made in memory of their own: a stack may be small. */
 static void execute(struct table table, const struct handoff_program *program, char **argv,
                     char **environment)
 {
-    char *new[MOST_ARGUMENTS + 1];
-    int count = 0, given = 0;
+    word arguments = 4 + length_of_list(table, program->loader_options) +
+                     length_of_list(table, program->inserted) + count_of(argv);
+    word variables = count_of(environment) + length_of_list(table, program->environment);
+    word size = (arguments + 1 + variables + 1) * sizeof(char *);
+    long memory = kernel(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    while (argv[given])
-        given++;
-    if (given + program->most_added >= MOST_ARGUMENTS)
+    if (memory < 0 && memory > -4096)
         return;
-    const char *loader = text_at(table, program->loader);
-    if (*loader) {
-        new[count++] = (char *)loader;
-        count = add_list(table, program->loader_options, new, count);
-        new[count++] = "--argv0";
-        new[count++] = argv[0];
-        new[count++] = (char *)text_at(table, program->path);
-    } else {
-        loader = text_at(table, program->path);
-        new[count++] = argv[0];
-    }
-    count = add_list(table, program->inserted, new, count);
-    const char *before = text_at(table, program->replaced_after);
-    for (int i = 1; i <= given; i++) {
-        int replaced = i > 1 && i < given && *before && equal(argv[i - 1], before);
-        new[count++] = replaced ? (char *)text_at(table, program->replacement) : argv[i];
-    }
-    /* QEMU gives a program its environment in reverse; so a program that prints or passes it
-     * on must have it from us. */
-    char *reversed[MOST_ARGUMENTS + 1];
-    int variables = 0;
-    while (environment[variables])
-        variables++;
-    if (variables + program->most_added >= MOST_ARGUMENTS)
-        return;
-    for (int i = 0; i < variables; i++)
-        reversed[i] = environment[variables - 1 - i];
-    for (const char *text = text_at(table, program->environment); *text; text += length(text) + 1)
-        if (!is_set(environment, text))
-            reversed[variables++] = (char *)text;
-    reversed[variables] = 0;
-    kernel(SYS_execve, (word)loader, (word) new, (word)reversed, 0, 0, 0);
+    char **given = (char **)memory, **set = given + arguments + 1;
+    const char *path = adapt_arguments(table, program, argv, given);
+    adapt_environment(table, program, environment, set);
+    kernel(SYS_execve, (word)path, (word)given, (word)set, 0, 0, 0);
+    kernel(SYS_munmap, memory, size, 0, 0, 0, 0);
 }
 
 /* Volatile: written after it was compiled. */
@@ -460,6 +493,7 @@ __attribute__((used, visibility("hidden"))) word handoff(word *stack)
         kernel(SYS_fcntl, file, F_SETFD, FD_CLOEXEC, 0, 0, 0);
         execute(table, program, argv + 2, environment);
         kernel(SYS_fcntl, file, F_SETFD, 0, 0, 0, 0);
+        note('R', argv[1]);
     }
     note('Q', argv[1]);
     kernel(SYS_munmap, (word)table.bytes, table.size, 0, 0, 0, 0);

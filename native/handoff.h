@@ -1,11 +1,11 @@
-/* What handoff.c and the Python side (amphora.emulation.handoff) agree on: little-endian,
- * offsets in bytes from the start of the table. */
+/* What handoff.c and the Python side (amphora.emulation.table) agree on: little-endian,
+ * offsets in bytes from the start of the table, which ends with two zero bytes. */
 #ifndef HANDOFF_H
 #define HANDOFF_H
 
 #include <stdint.h>
 
-#define HANDOFF_MAGIC 0x31464f444e414841ULL       /* "AHANDOF1" */
+#define HANDOFF_MAGIC 0x32464f444e414841ULL       /* "AHANDOF2": the layout below */
 #define HANDOFF_PATCH_MAGIC 0x48435441504f4841ULL /* "AHOPATCH" */
 
 /* At the start of the table; `buckets`, a power of two, programs follow. */
@@ -34,10 +34,8 @@ struct handoff_program {
     uint32_t replaced_after;    /* text: the argument behind this one … */
     uint32_t replacement;       /* text: … becomes this; both empty: none does */
     uint32_t script_never_has;  /* list: what a shell script must not contain */
-    uint32_t most_added;        /* how many arguments, or variables, can be added, at most */
     uint32_t environment;       /* list: variables to set (NAME=VALUE), unless they are */
     uint32_t never_with_variable; /* list: variables (NAME=) that must not be set */
-    uint32_t reserved;
 };
 
 /* Where the Python side writes how far QEMU's entry point is from this struct. */

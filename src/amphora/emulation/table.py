@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from amphora.emulation.rules import Rule
 
-_MAGIC = int.from_bytes(b"AHANDOF1", "little")
+_MAGIC = int.from_bytes(b"AHANDOF2", "little")
 _HEADER = struct.Struct("<Q4I")
-_PROGRAM = struct.Struct("<3Q16I")
-
-#: Loader, its options, --argv0 and its value, the program: what is added beside `inserted`.
-_ADDED_AT_MOST = 16
+_PROGRAM = struct.Struct("<3Q14I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +60,8 @@ def _program(program: Handoff, texts: "_Texts") -> bytes:
         texts.text(rule.replaced_after),
         texts.text(rule.replacement),
         texts.list(rule.script_never_has),
-        _ADDED_AT_MOST + len(rule.inserted) + len(rule.environment),
         texts.list(rule.environment),
         texts.list([f"{name}=" for name in rule.never_with_variable]),
-        0,
     )
 
 
