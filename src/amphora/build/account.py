@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 #: How many programs a summary names.
 _NAMED = 5
 
+#: How many different paths an account holds; the rest are counted together.
+_MOST_NAMES = 10_000
+_OTHERS = "others"
+
 
 @dataclass(slots=True)
 class Account:
@@ -13,6 +17,18 @@ class Account:
 
     handed_off: Counter[str] = field(default_factory=Counter)
     emulated: Counter[str] = field(default_factory=Counter)
+
+    def count(self, kind: bytes, path: str) -> None:
+        """One line of the log: N(ative), Q(EMU), or R(efused) after an N for the same path."""
+        name = "".join(letter if letter.isprintable() else "?" for letter in path)
+        if len(self.handed_off) + len(self.emulated) >= _MOST_NAMES:
+            name = _OTHERS
+        if kind == b"N":
+            self.handed_off[name] += 1
+        elif kind == b"R":
+            self.handed_off -= Counter([name])
+        elif kind == b"Q":
+            self.emulated[name] += 1
 
     @property
     def share(self) -> float:

@@ -17,8 +17,9 @@ from amphora.runtime.spec import Bind
 #: Where containers see the native side: under /dev, which no layer ever holds.
 _SHOWN_AT = "/dev/.amphora"
 
-#: What the helper writes in front of a path: handed off, or run in QEMU.
-_NATIVE = "N"
+#: A hundred times what a large build logs; what a flood leaves behind it is not read.
+_MOST_READ = 64 << 20
+_LONGEST_LINE = 512
 
 
 def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
@@ -69,8 +70,10 @@ class HandoffSource:
 
 
 def _read_log(log: Path, account: Account) -> None:
-    """Count the lines: a letter, and the path that was executed."""
-    for line in log.read_text(errors="replace").splitlines():
-        if line:
-            counted = account.handed_off if line[0] == _NATIVE else account.emulated
-            counted[line[1:]] += 1
+    """Count the lines: a letter, and the path that was executed.
+
+    Any program of the step can write into the log, whatever and as much as it likes.
+    """
+    with log.open("rb") as file:
+        while file.tell() < _MOST_READ and (line := file.readline(_LONGEST_LINE)):
+            account.count(line[:1], line[1:].decode(errors="replace").removesuffix("\n"))

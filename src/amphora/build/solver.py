@@ -86,6 +86,7 @@ class Solver:
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
         self._identities = itertools.count(1)
+        self._said_no_handoff = False
 
     async def solve(self) -> list[ImageState]:
         """The target stage on every platform, in the order asked for.
@@ -100,7 +101,12 @@ class Solver:
         return [task.result()[0] for task in tasks]
 
     def execution(self, platform: Platform) -> Execution:
-        return self._emulation.prepare([platform])[platform]
+        execution = self._emulation.prepare([platform])[platform]
+        why = self._emulation.lacks_for_handoff
+        if execution.emulator and why and not self._said_no_handoff:
+            self._said_no_handoff = True
+            self._listener(Warned("--handoff", f"no program is handed off: {why}"))
+        return execution
 
     def handoff_source(self, state: ImageState) -> HandoffSource | None:
         return HandoffSource(self._snapshots, state.twin, self._work) if state.twin else None

@@ -1,7 +1,12 @@
-"""Native counterparts: what of a foreign image a native root can stand in for."""
+"""Native counterparts: what of a foreign image a native root can stand in for, and why not.
 
+Both roots may be hostile: every path is resolved inside them, and what is no regular
+file is not opened.
+"""
+
+import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,8 +14,9 @@ from amphora.emulation.packages import Packages, same_version
 from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
+from amphora.emulation.verdict import Reason, Refusal, Verdict
 from amphora.system.elf import Dynamics, read_dynamics
-from amphora.system.roots import resolve_in_root
+from amphora.system.roots import find_in_root, glob_in_root, resolve_in_root
 
 #: Where a loader looks without a cache; Debian's directories have the CPU in their name.
 _LIBRARY_DIRECTORIES = ("lib64", "usr/lib64", "lib", "usr/lib")
@@ -28,95 +34,132 @@ class NativeSide:
     architecture: str
     renaming: Renaming
     _directories: list[Path] = field(default_factory=list)
-    _loadable: dict[Path, bool] = field(default_factory=dict)
+    _libraries: dict[str, Dynamics | None] = field(default_factory=dict)
 
     def handoffs(self, image: Path, architecture: str) -> list[Handoff]:
         """What of a foreign image, mounted at `image`, can be handed off.
 
         Each program once, however many names it has.
         """
-        ruled = [item for rule in read_rules() for item in rule.applied(image)]
-        paths = [path for path, _ in ruled]
-        theirs = Packages.read(image, paths)
-        ours = Packages.read(self.root)
         found: dict[int, Handoff] = {}
-        for path, rule in ruled:
-            if _same_program(path, rule, theirs, ours):
-                handoff = self._match(image, architecture, path, rule)
-                if handoff is not None:
-                    found.setdefault(handoff.status.st_ino, handoff)
+        for verdict in self.judge(image, architecture):
+            if verdict.handoff is not None:
+                found.setdefault(verdict.handoff.status.st_ino, verdict.handoff)
         return list(found.values())
 
-    def _match(self, image: Path, architecture: str, path: str, rule: Rule) -> Handoff | None:
-        program = resolve_in_root(image, path)
-        counterpart = resolve_in_root(self.root, rule.counterpart or path)
-        ours = _program(counterpart, self.architecture)
-        if ours is None or _program(program, architecture) is None:
-            return None
+    def judge(self, image: Path, architecture: str) -> Iterator[Verdict]:
+        """Every program of the image that a rule names: handed off, or why not."""
+        ruled = [item for rule in read_rules() for item in rule.applied(image)]
+        theirs = Packages.read(image, [path for path, _ in ruled])
+        ours = Packages.read(self.root)
+        for path, rule in ruled:
+            program = find_in_root(image, path)
+            if program is None or _program(program, architecture) is None:
+                continue
+            try:
+                _hold_to_version(path, rule, theirs, ours)
+                yield Verdict(path, self._match(program, path, rule))
+            except Refusal as refusal:
+                yield Verdict(path, None, refusal.reason, refusal.detail)
+
+    def _match(self, program: Path, path: str, rule: Rule) -> Handoff:
+        """Raises Refusal if the program has no counterpart that would run as it does."""
         status = program.lstat()
         if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-            return None
+            raise Refusal(Reason.SET_UID)
+        counterpart = find_in_root(self.root, rule.counterpart or path)
+        ours = _program(counterpart, self.architecture) if counterpart else None
+        if counterpart is None or ours is None:
+            raise Refusal(Reason.NOT_NATIVE, rule.counterpart or path)
         directories = self._library_directories()
-        if not self._loads(ours, directories):
-            return None
+        missing = self._missing(ours, directories)
+        if missing:
+            raise Refusal(Reason.LIBRARY_MISSING, missing)
         if rule.replacement:
-            library = next(iter(sorted(self.root.glob(rule.replacement))), None)
-            if library is None:
-                return None
-            rule = replace(rule, replacement=self._shown(library))
+            rule = replace(rule, replacement=self._shown(self._replacement(rule)))
         loader, options = self._loader(ours, directories)
-        shown: str | None = self._shown(counterpart)
+        shown = self._shown(counterpart)
         if rule.names_architecture or rule.renamed_libraries:
-            if not self.renaming.is_possible or not self._rename_libraries(rule, directories):
-                return None
-            if rule.names_architecture:
-                shown = self.renaming.copy(counterpart)
+            shown = self._renamed(counterpart, rule, directories)
             options = (*options[:-1], f"{self.renaming.shown_at}:{options[-1]}")
-        return Handoff(status, shown, loader, options, rule) if shown else None
+        return Handoff(status, shown, loader, options, rule)
 
-    def _rename_libraries(self, rule: Rule, directories: Sequence[Path]) -> bool:
-        """Copies under the names by which programs need them; False if one is missing."""
+    def _replacement(self, rule: Rule) -> Path:
+        for path in glob_in_root(self.root, rule.replacement):
+            found = find_in_root(self.root, path)
+            if found is not None:
+                return found
+        raise Refusal(Reason.NOT_NATIVE, rule.replacement)
+
+    def _renamed(self, counterpart: Path, rule: Rule, directories: Sequence[Path]) -> str:
+        """Where the counterpart is that takes itself for the image's: a copy, or its libraries."""
+        if not self.renaming.is_possible:
+            raise Refusal(Reason.OTHER_PORT)
         for name in rule.renamed_libraries:
             found = (path for directory in directories for path in sorted(directory.glob(name)))
-            library = next((path for path in found if _stays(path)), None)
+            library = next((path for path in found if self._stays(path)), None)
             if library is None or self.renaming.copy(library) is None:
-                return False
-        return True
+                raise Refusal(Reason.LIBRARY_MISSING, name)
+        copy = self.renaming.copy(counterpart) if rule.names_architecture else None
+        if rule.names_architecture and copy is None:
+            raise Refusal(Reason.OTHER_PORT)
+        return copy or self._shown(counterpart)
 
     def _loader(self, program: Dynamics, directories: Sequence[Path]) -> tuple[str, Sequence[str]]:
         if not program.interpreter:
             return "", ()
-        loader = self._shown(resolve_in_root(self.root, program.interpreter))
+        loader = find_in_root(self.root, program.interpreter)
+        if loader is None:
+            raise Refusal(Reason.LIBRARY_MISSING, program.interpreter)
         # musl's loader has no cache to inhibit.
         inhibit = ("--inhibit-cache",) if "ld-linux" in program.interpreter else ()
-        return loader, (*inhibit, "--library-path", ":".join(map(self._shown, directories)))
+        shown = self._shown(loader)
+        return shown, (*inhibit, "--library-path", ":".join(map(self._shown, directories)))
 
     def _library_directories(self) -> Sequence[Path]:
         """Real directories, so that no link in their paths leads out of the native side."""
         if not self._directories:
-            places = [resolve_in_root(self.root, name) for name in _LIBRARY_DIRECTORIES]
-            places = [place for place in places if place.is_dir()]
-            triplets = [child for place in places for child in sorted(place.glob("*-linux-*"))]
-            self._directories.extend(dict.fromkeys((*triplets, *places)))
+            patterns = [
+                *(f"{name}/*-linux-*" for name in _LIBRARY_DIRECTORIES),
+                *_LIBRARY_DIRECTORIES,
+            ]
+            found = [path for pattern in patterns for path in glob_in_root(self.root, pattern)]
+            places = [resolve_in_root(self.root, path) for path in found]
+            self._directories.extend(dict.fromkeys(each for each in places if each.is_dir()))
         return self._directories
 
-    def _loads(self, program: Dynamics, directories: Sequence[Path]) -> bool:
-        """Is every library that it needs there, and every one that those need?
+    def _missing(self, program: Dynamics, directories: Sequence[Path]) -> str:
+        """A library that it, or one that it needs, would not find; empty if there is none.
 
         After execve it is too late to go back to QEMU.
         """
-        for name in program.needed:
-            places = (directory / name for directory in directories)
-            library = next((place for place in places if _stays(place)), None)
+        pending, seen = list(program.needed), set[str]()
+        while pending:
+            name = pending.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name not in self._libraries:
+                self._libraries[name] = self._library(name, directories)
+            library = self._libraries[name]
             if library is None:
-                return False
-            if library not in self._loadable:
-                self._loadable[library] = True  # libraries may need each other
-                deeper = read_dynamics(library)
-                self._loadable[library] = deeper is not None and self._loads(deeper, directories)
-            if not self._loadable[library]:
-                return False
-        return True
+                return name
+            pending.extend(library.needed)
+        return ""
+
+    def _library(self, name: str, directories: Sequence[Path]) -> Dynamics | None:
+        # A path would be looked up in the image.
+        for directory in directories if "/" not in name else ():
+            if self._stays(directory / name):
+                library = _program(directory / name, self.architecture)
+                if library is not None:
+                    return library
+        return None
+
+    def _stays(self, place: Path) -> bool:
+        """A file that is the same one seen from the image: a link may lead into the image."""
+        inside = find_in_root(self.root, str(place.relative_to(self.root)))
+        return inside is not None and os.path.realpath(place) == os.path.realpath(inside)
 
     def _shown(self, path: Path) -> str:
         return f"{self.shown_at}/{path.relative_to(self.root)}"
@@ -131,30 +174,24 @@ def wanted_packages(image: Path) -> dict[str, str]:
     return {name: installed[name] for name in sorted(names) if name in installed}
 
 
-def _same_program(path: str, rule: Rule, theirs: Packages, ours: Packages) -> bool:
-    """Do both sides have it from the same version of the same package?
+def _hold_to_version(path: str, rule: Rule, theirs: Packages, ours: Packages) -> None:
+    """Raises Refusal unless both sides have it from the same version of the same package.
 
     Where the image has no package database, being variants of one image is the proof.
     """
-    if rule.package:
-        name = rule.package
-    elif not theirs.versions and not ours.versions:
-        return True
-    else:
-        name = theirs.owners.get(path, "")
-    return same_version(ours.versions.get(name), theirs.versions.get(name))
-
-
-def _stays(library: Path) -> bool:
-    """A file, or a relative link to one: an absolute link would lead into the image."""
-    if library.is_symlink() and library.readlink().is_absolute():
-        return False
-    return library.is_file()
+    name = rule.package or theirs.owners.get(path, "")
+    if not rule.package and not theirs.versions and not ours.versions:
+        return
+    wanted, had = theirs.versions.get(name), ours.versions.get(name)
+    if wanted is None:
+        raise Refusal(Reason.NO_PACKAGE, name)
+    if rule.package and had is None:
+        raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}")
+    if not same_version(had, wanted):
+        raise Refusal(Reason.OTHER_VERSION, f"{name} {wanted}, native {had or 'not installed'}")
 
 
 def _program(path: Path, architecture: str) -> Dynamics | None:
     """What an ELF program of that CPU needs; None for anything else."""
-    if not path.is_file():
-        return None
     dynamics = read_dynamics(path)
     return dynamics if dynamics and dynamics.architecture == architecture else None

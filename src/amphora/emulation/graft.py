@@ -16,7 +16,7 @@ from amphora.core.errors import ToolFailedError
 from amphora.core.platform import Platform
 
 _PAGE = 0x1000
-_PT_LOAD, _PT_NOTE = 1, 4
+_PT_LOAD, _PT_INTERP, _PT_NOTE = 1, 3, 4
 _READ_EXECUTE = 5
 _PATCH_MAGIC = b"AHOPATCH"
 
@@ -55,10 +55,15 @@ def graft(emulator: Path, code: bytes) -> bytes:
     image = bytearray(emulator.read_bytes())
     if image[:6] != b"\x7fELF\x02\x01":
         raise _unfit(emulator, "it is not a 64-bit little-endian ELF file")
-    entry, headers = struct.unpack_from("<QQ", image, _ENTRY_AT)
-    size, count = struct.unpack_from("<HH", image, _COUNT_AT)
-    places = [headers + number * size for number in range(count)]
-    segments = {place: _SEGMENT.unpack_from(image, place) for place in places}
+    try:
+        entry, headers = struct.unpack_from("<QQ", image, _ENTRY_AT)
+        size, count = struct.unpack_from("<HH", image, _COUNT_AT)
+        places = [headers + number * size for number in range(count)]
+        segments = {place: _SEGMENT.unpack_from(image, place) for place in places}
+    except struct.error:
+        raise _unfit(emulator, "it is cut short") from None
+    if any(segment[0] == _PT_INTERP for segment in segments.values()):
+        raise _unfit(emulator, "it is not static, and its loader is not in the image")
     notes = [place for place, segment in segments.items() if segment[0] == _PT_NOTE]
     if not notes:
         raise _unfit(emulator, "it has no note segment whose place could be taken")

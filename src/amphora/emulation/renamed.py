@@ -11,6 +11,9 @@ from pathlib import Path
 from amphora.core.platform import Platform
 from amphora.emulation.packages import PORTS
 
+#: Several times what the largest of them has.
+_LARGEST = 32 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
@@ -29,6 +32,8 @@ class Renaming:
 
     def copy(self, file: Path) -> str | None:
         """Make the copy; returns its path in containers, None if the name is not in the file."""
+        if file.stat().st_size > _LARGEST:
+            return None
         ours, theirs = PORTS[str(self.native)].encode(), PORTS[str(self.image)].encode()
         content = file.read_bytes()
         renamed = content.replace(b"\0%b\0" % ours, b"\0%b\0" % theirs.ljust(len(ours), b"\0"))

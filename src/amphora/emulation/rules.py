@@ -7,8 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from amphora.core.platform import Platform
+from amphora.system.roots import glob_in_root
+
 #: What the placeholders in a rule's paths may stand for.
-_PLACEHOLDERS = {"triplet": "[a-z0-9_]+-linux-[a-z0-9]+", "version": "[0-9]+"}
+_PLACEHOLDERS = {
+    "triplet": "[a-z0-9_]+-linux-[a-z0-9]+",
+    "version": "[0-9]+(?:[.][0-9]+)*",
+    "goarch": "[a-z0-9]+",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,16 @@ class Rule:
                 yield pattern, self
                 continue
             expression = re.compile(re.sub(r"\\{(\w+)\\}", _group, re.escape(pattern)))
-            for found in sorted(root.glob(re.sub(r"\{\w+\}", "*", pattern))):
-                path = str(found.relative_to(root))
+            for path in glob_in_root(root, re.sub(r"\{\w+\}", "*", pattern)):
                 match = expression.fullmatch(path)
                 if match:
                     yield path, self._filled(match.groupdict())
 
     def _filled(self, values: Mapping[str, str]) -> "Rule":
+        native = Platform.host().architecture
         return replace(
             self,
-            counterpart=self.counterpart.format(**values),
+            counterpart=self.counterpart.format(native=native, **values),
             # Debian's names of packages have no underscore: x86-64-linux-gnu.
             package=self.package.format(**values).replace("_", "-"),
             inserted=[text.format(**values) for text in self.inserted],

@@ -39,6 +39,12 @@ class Emulation:
         """With `handoff`, emulators are registered with handoff in front, where it can be."""
         self._private = binfmt.mount_private()
         self._handoff = handoff_code() if handoff and self._private else None
+        #: Why there is no handoff although it was asked for; empty if there is.
+        self.lacks_for_handoff = ""
+        if handoff and not self._private:
+            self.lacks_for_handoff = "the kernel is older than 6.7, which the helper needs"
+        elif handoff and self._handoff is None:
+            self.lacks_for_handoff = "the helper is not compiled; `make setup` compiles it"
         self._proven: dict[str, Execution] = {}
 
     def prepare(self, platforms: Iterable[Platform]) -> dict[Platform, Execution]:

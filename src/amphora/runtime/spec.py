@@ -64,7 +64,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A file or directory of the worker's shown inside the container."""
+    """A file or directory of the worker's shown inside the container, where it gives no rights."""
 
     source: Path
     target: str
@@ -158,7 +158,7 @@ _SYSTEM_MOUNTS = (
 def _bind_mount(bind: Bind) -> dict[str, Any]:
     # crun sets recursive attributes on directories only; below a file there is nothing anyway.
     read_only = "rro" if bind.source.is_dir() else "ro"
-    options = ["rbind", "rprivate", read_only if bind.read_only else "rw"]
+    options = ["rbind", "rprivate", "nosuid", "nodev", read_only if bind.read_only else "rw"]
     return {
         "destination": bind.target,
         "type": "bind",

@@ -1,0 +1,38 @@
+"""What handoff decides about a program of an image, and its reasons, for people to read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from amphora.emulation.table import Handoff
+
+
+class Reason(StrEnum):
+    """Why a program stays in QEMU; a detail may follow."""
+
+    NO_RULE = "no rule"
+    SET_UID = "set-uid or set-gid"
+    NO_PACKAGE = "of no package"
+    OTHER_VERSION = "other version"
+    TO_BE_FETCHED = "package is fetched by a build"
+    NOT_NATIVE = "not in the native variant"
+    LIBRARY_MISSING = "library missing"
+    OTHER_PORT = "name of the port cannot be replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One program by its path in the image: its handoff, or else why it has none."""
+
+    path: str
+    handoff: Handoff | None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+class Refusal(Exception):  # noqa: N818  nothing went wrong
+    """Ends the search for a counterpart."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
