@@ -22,6 +22,13 @@ _MOST_READ = 64 << 20
 _LONGEST_LINE = 512
 
 
+def native_side(root: Path, platform: Platform, copies: Path) -> NativeSide:
+    """A mounted native root for an image of a platform; `copies` is an empty directory."""
+    host = Platform.host()
+    renaming = Renaming(host, platform, copies, f"{_SHOWN_AT}/copies")
+    return NativeSide(root, f"{_SHOWN_AT}/root", host.architecture, renaming)
+
+
 def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
     """What to run in the native variant of an image to have these versions of packages in it."""
     script = Path(__file__).with_name("fetch_counterparts.sh").read_text(encoding="utf-8")
@@ -51,11 +58,9 @@ class HandoffSource:
         area.mkdir()
         table, log = area / "table", area / "log"
         with self.snapshots.mounted(diff_ids) as native:
-            host = Platform.host().architecture
             copies = area / "copies"
             copies.mkdir()
-            renaming = Renaming(Platform.host(), platform, copies, f"{_SHOWN_AT}/copies")
-            side = NativeSide(native.root, f"{_SHOWN_AT}/root", host, renaming)
+            side = native_side(native.root, platform, copies)
             table.write_bytes(write_table(side.handoffs(image, platform.architecture)))
             log.touch()
             # Whatever user the step runs as adds to it.

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "pull": "Fetch an image, all platforms or some, from a registry.",
     "push": "Send an image, all platforms of it, to a registry.",
     "verify": "Run every variant of an image and hold it to its label.",
+    "explain-handoff": "List what of an image builds run natively, what not, and why.",
     "registry": "Serve images from this machine.",
     "store": "Check and clean the store of images and layers.",
     "completion": "Print the completion script for a shell.",
@@ -36,7 +37,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"amphora.cli.commands.{cmd_name}")
+        module = importlib.import_module(f"amphora.cli.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

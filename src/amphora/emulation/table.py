@@ -25,6 +25,20 @@ class Handoff:
     loader_options: Sequence[str]
     rule: Rule
 
+    @property
+    def conditions(self) -> str:
+        """For people: what of its arguments or names keeps it in QEMU; empty if nothing."""
+        rule = self.rule
+        parts = (
+            ("only as", rule.only_as),
+            ("not as", rule.never_as),
+            ("not with", rule.never_with),
+            ("not with", [f"{prefix}…" for prefix in rule.never_with_prefix]),
+            ("not with", [f"${name}" for name in rule.never_with_variable]),
+            ("not for scripts with", rule.script_never_has),
+        )
+        return "; ".join(f"{word} {', '.join(items)}" for word, items in parts if items)
+
 
 def write_table(programs: Sequence[Handoff]) -> bytes:
     """The whole table; all programs must be on one file system."""
