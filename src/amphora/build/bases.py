@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from amphora.build.state import ImageState
+from amphora.build.state import ImageState, Twin
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import NotFoundError
@@ -52,10 +52,13 @@ class Bases:
     ) -> tuple[ImageState, Sequence[str]]:
         root = self._store.resolve(reference)
         _, manifest, config = image_for(self._store.blobs, root, platform)
-        state = replace(ImageState.of_image(manifest, config), twin=self._twin(root, platform))
+        state = ImageState.of_image(manifest, config)
+        native = self._native(root, platform)
+        if native:
+            state = replace(state, twin=Twin(native, state.layers))
         return state, config.config.on_build or ()
 
-    def _twin(self, root: Descriptor, platform: Platform) -> tuple[Layer, ...]:
+    def _native(self, root: Descriptor, platform: Platform) -> tuple[Layer, ...]:
         """The layers of the native variant, where the index has one and it was pulled."""
         native = Platform.host()
         found = variants(self._store.blobs, root).get(native)

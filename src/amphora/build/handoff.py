@@ -1,14 +1,15 @@
 """Handing off what a RUN executes on another CPU: the twin, the table, the account of it."""
 
+import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from amphora.build.account import Account
 from amphora.core.platform import Platform
-from amphora.emulation.counterparts import NativeSide
+from amphora.emulation.counterparts import Identity, NativeSide
 from amphora.emulation.renamed import Renaming
 from amphora.emulation.table import write_table
 from amphora.oci.snapshots import Layer, Snapshots
@@ -22,11 +23,28 @@ _MOST_READ = 64 << 20
 _LONGEST_LINE = 512
 
 
-def native_side(root: Path, platform: Platform, copies: Path) -> NativeSide:
-    """A mounted native root for an image of a platform; `copies` is an empty directory."""
+def native_side(
+    root: Path,
+    platform: Platform,
+    copies: Path,
+    *,
+    base_file: Callable[[str], os.stat_result | None] | None = None,
+    digests: dict[Identity, str] | None = None,
+) -> NativeSide:
+    """A mounted native root for an image of a platform; `copies` is an empty directory.
+
+    The rest is as in NativeSide.
+    """
     host = Platform.host()
     renaming = Renaming(host, platform, copies, f"{_SHOWN_AT}/copies")
-    return NativeSide(root, f"{_SHOWN_AT}/root", host.architecture, renaming)
+    return NativeSide(
+        root=root,
+        shown_at=f"{_SHOWN_AT}/root",
+        architecture=host.architecture,
+        renaming=renaming,
+        base_file=base_file,
+        digests={} if digests is None else digests,
+    )
 
 
 def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
@@ -38,10 +56,15 @@ def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class HandoffSource:
-    """The native side of a stage: its image's native variant, with what was fetched into it."""
+    """The native side of a stage: its image's native variant, with what was fetched into it.
+
+    `base` are the layers of the foreign variant; `digests` is shared by all steps of a build.
+    """
 
     snapshots: Snapshots
     layers: Sequence[Layer]
+    base: Sequence[Layer]
+    digests: dict[Identity, str]
     work: Path
 
     def unpack(self) -> None:
@@ -60,7 +83,9 @@ class HandoffSource:
         with self.snapshots.mounted(diff_ids) as native:
             copies = area / "copies"
             copies.mkdir()
-            side = native_side(native.root, platform, copies)
+            side = native_side(
+                native.root, platform, copies, base_file=self._base_file, digests=self.digests
+            )
             table.write_bytes(write_table(side.handoffs(image, platform.architecture)))
             log.touch()
             # Whatever user the step runs as adds to it.
@@ -72,6 +97,15 @@ class HandoffSource:
                 Bind(copies, f"{_SHOWN_AT}/copies"),
             ]
         _read_log(log, account)
+
+    def _base_file(self, path: str) -> os.stat_result | None:
+        """In the snapshots themselves: an overlay shows their files under the same inodes."""
+        diff_ids = [layer.diff_id for layer in self.base]
+        for height in range(len(diff_ids), 0, -1):
+            place = self.snapshots.path(diff_ids[:height]) / path
+            if os.path.lexists(place):
+                return place.lstat()
+        return None
 
 
 def _read_log(log: Path, account: Account) -> None:

@@ -26,7 +26,7 @@ from amphora.build.steps import FetchStep, RunStep, Step
 from amphora.build.transfer import context_step, stage_step
 from amphora.core.errors import StepFailedError
 from amphora.core.platform import Platform
-from amphora.emulation.counterparts import wanted_packages
+from amphora.emulation.counterparts import Identity, wanted_packages
 from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.snapshots import Snapshots
@@ -86,6 +86,7 @@ class Solver:
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
         self._identities = itertools.count(1)
+        self._digests: dict[Identity, str] = {}
         self._said_no_handoff = False
 
     async def solve(self) -> list[ImageState]:
@@ -109,7 +110,10 @@ class Solver:
         return execution
 
     def handoff_source(self, state: ImageState) -> HandoffSource | None:
-        return HandoffSource(self._snapshots, state.twin, self._work) if state.twin else None
+        twin = state.twin
+        if twin is None:
+            return None
+        return HandoffSource(self._snapshots, twin.native, twin.base, self._digests, self._work)
 
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str

@@ -20,11 +20,19 @@ _PATH_ENTRY = f"PATH={DEFAULT_PATH}"
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """The layers of an image's native variant, and of the foreign one that it stands beside."""
+
+    native: tuple[Layer, ...]
+    base: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageState:
     """`created` is RFC 3339: the time of the newest step, None while there is none.
 
-    `twin` are the layers of the native variant of the image that all began with, if it
-    is another: where handoff finds counterparts.
+    `twin` is where handoff finds counterparts, if the image that all began with is foreign
+    and has a native variant.
     """
 
     platform: Platform
@@ -33,7 +41,7 @@ class ImageState:
     history: tuple[History, ...] = ()
     created: str | None = None
     author: str = ""
-    twin: tuple[Layer, ...] = ()
+    twin: Twin | None = None
 
     @classmethod
     def scratch(cls, platform: Platform) -> Self:

@@ -4,11 +4,13 @@ Both roots may be hostile: every path is resolved inside them, and what is no re
 file is not opened.
 """
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from amphora.emulation.packages import Packages, same_version
 from amphora.emulation.renamed import Renaming
@@ -22,17 +24,25 @@ from amphora.system.roots import find_in_root, glob_in_root, resolve_in_root
 _LIBRARY_DIRECTORIES = ("lib64", "usr/lib64", "lib", "usr/lib")
 
 
+#: Inode, size and time of last change: nobody can alter a file and keep all three.
+Identity: TypeAlias = tuple[int, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class NativeSide:
     """A mounted native root: the twin of an image, with what was fetched beside it.
 
-    `shown_at` is its path in containers.
+    `shown_at` is its path in containers. `base_file` tells what a path was in the base of
+    the image; without it the image is taken to be its own base. `digests` remembers those
+    of files, for whoever asks next.
     """
 
     root: Path
     shown_at: str
     architecture: str
     renaming: Renaming
+    base_file: Callable[[str], os.stat_result | None] | None = None
+    digests: dict[Identity, str] = field(default_factory=dict)
     _directories: list[Path] = field(default_factory=list)
     _libraries: dict[str, Dynamics | None] = field(default_factory=dict)
 
@@ -58,9 +68,32 @@ class NativeSide:
                 continue
             try:
                 _hold_to_version(path, rule, theirs, ours)
+                self._hold_to_original(program, path, theirs)
                 yield Verdict(path, self._match(program, path, rule))
             except Refusal as refusal:
                 yield Verdict(path, None, refusal.reason, refusal.detail)
+
+    def _hold_to_original(self, program: Path, path: str, theirs: Packages) -> None:
+        """Raises Refusal if the file is neither the one that was packed nor the base's own."""
+        packed = theirs.digests.get(path)
+        status = program.lstat()
+        if packed is not None:
+            same = self._md5(program, status) == packed
+        elif self.base_file is None:
+            same = True
+        else:
+            base = self.base_file(path)
+            same = base is not None and _identity(base) == _identity(status)
+        if not same:
+            raise Refusal(Reason.CHANGED)
+
+    def _md5(self, program: Path, status: os.stat_result) -> str:
+        """What dpkg records of a file; computed once for each state of the file."""
+        identity = _identity(status)
+        if identity not in self.digests:
+            with program.open("rb") as file:
+                self.digests[identity] = hashlib.file_digest(file, _new_md5).hexdigest()
+        return self.digests[identity]
 
     def _match(self, program: Path, path: str, rule: Rule) -> Handoff:
         """Raises Refusal if the program has no counterpart that would run as it does."""
@@ -189,6 +222,15 @@ def _hold_to_version(path: str, rule: Rule, theirs: Packages, ours: Packages) ->
         raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}")
     if not same_version(had, wanted):
         raise Refusal(Reason.OTHER_VERSION, f"{name} {wanted}, native {had or 'not installed'}")
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def _new_md5() -> "hashlib._Hash":
+    """Against accidents: an image that forges it deceives only its own build."""
+    return hashlib.md5(usedforsecurity=False)
 
 
 def _program(path: Path, architecture: str) -> Dynamics | None:

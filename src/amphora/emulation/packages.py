@@ -5,7 +5,7 @@ https://www.debian.org/doc/debian-policy/ch-controlfields.html, dpkg-query(1)
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +29,7 @@ PORTS = {
 }
 
 _STATUS = "var/lib/dpkg/status"
-_LISTS = "var/lib/dpkg/info"
+_INFO = "var/lib/dpkg/info"
 #: Several times what the largest real systems have; the rest is not read.
 _LARGEST_FILE = 16 << 20
 
@@ -42,10 +42,14 @@ _BUILT_AGAIN = re.compile(r"(cross\d+|\+b\d+)+$")
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """The installed packages: versions by name, and owners by path for the paths asked for."""
+    """The installed packages: versions by name; for the paths asked for, owners and digests.
+
+    A digest is the MD5 (in hex) of a file as it was packed.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, root: Path, paths: Collection[str] = ()) -> Self:
@@ -56,7 +60,10 @@ class Packages:
             for fields in _paragraphs(status)
             if fields.get("Status", "").endswith(" installed") and len(fields) == 3
         }
-        return cls(versions, _owners(root, paths) if versions and paths else {})
+        if not versions or not paths:
+            return cls(versions)
+        owners = _owners(root, paths)
+        return cls(versions, owners, _digests(root, owners))
 
 
 def same_version(ours: str | None, theirs: str | None) -> bool:
@@ -67,19 +74,38 @@ def same_version(ours: str | None, theirs: str | None) -> bool:
 
 
 def _owners(root: Path, paths: Collection[str]) -> dict[str, str]:
-    """Packages may list a file under /bin that is in /usr/bin since the two were merged."""
-    wanted = {f"/{path}": path for path in paths}
-    wanted |= {f"/{path.removeprefix('usr/')}": path for path in paths}
+    wanted = {f"/{name}": path for name, path in _names(paths).items()}
     found = {}
-    for name in list_in_root(root, _LISTS):
-        if not name.endswith(".list"):
-            continue
-        content = read_in_root(root, f"{_LISTS}/{name}", _LARGEST_FILE) or b""
-        for line in BytesIO(content):
-            path = wanted.get(os.fsdecode(line.rstrip(b"\n")))
-            if path is not None:
-                found[path] = name.removesuffix(".list").partition(":")[0]
+    for package, line in _lines(root, ".list"):
+        path = wanted.get(line)
+        if path is not None:
+            found[path] = package
     return found
+
+
+def _digests(root: Path, owners: Mapping[str, str]) -> dict[str, str]:
+    wanted = _names(owners)
+    found = {}
+    for package, line in _lines(root, ".md5sums"):
+        digest, _, name = line.partition("  ")
+        path = wanted.get(name)
+        if path is not None and owners[path] == package:
+            found[path] = digest
+    return found
+
+
+def _names(paths: Collection[str]) -> dict[str, str]:
+    """Packages may name a file in bin that is in usr/bin since the two were merged."""
+    return {path.removeprefix("usr/"): path for path in paths} | {path: path for path in paths}
+
+
+def _lines(root: Path, kind: str) -> Iterator[tuple[str, str]]:
+    """The package, and a line, of every file of a kind in dpkg's database."""
+    for name in list_in_root(root, _INFO):
+        if name.endswith(kind):
+            content = read_in_root(root, f"{_INFO}/{name}", _LARGEST_FILE) or b""
+            for line in BytesIO(content):
+                yield name.removesuffix(kind).partition(":")[0], os.fsdecode(line.rstrip(b"\n"))
 
 
 def _paragraphs(content: bytes) -> Iterator[dict[str, str]]:

@@ -27,6 +27,7 @@ class Rule:
     package: str = ""
     only_as: Sequence[str] = ()
     never_as: Sequence[str] = ()
+    only_with: Sequence[str] = ()
     never_with: Sequence[str] = ()
     never_with_prefix: Sequence[str] = ()
     inserted: Sequence[str] = ()

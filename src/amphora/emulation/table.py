@@ -9,7 +9,7 @@ from amphora.emulation.rules import Rule
 
 _MAGIC = int.from_bytes(b"AHANDOF2", "little")
 _HEADER = struct.Struct("<Q4I")
-_PROGRAM = struct.Struct("<3Q14I")
+_PROGRAM = struct.Struct("<3Q16I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def _program(program: Handoff, texts: "_Texts") -> bytes:
         texts.list(rule.script_never_has),
         texts.list(rule.environment),
         texts.list([f"{name}=" for name in rule.never_with_variable]),
+        texts.list(rule.only_with),
+        0,
     )
 
 

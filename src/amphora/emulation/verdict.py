@@ -12,6 +12,7 @@ class Reason(StrEnum):
     NO_RULE = "no rule"
     SET_UID = "set-uid or set-gid"
     NO_PACKAGE = "of no package"
+    CHANGED = "changed since it was packed"
     OTHER_VERSION = "other version"
     TO_BE_FETCHED = "package is fetched by a build"
     NOT_NATIVE = "not in the native variant"
