@@ -4,8 +4,11 @@ Every workload is built twice in pure emulation, which tells what differs from o
 the next anyway, and once with handoff. Whatever differs beyond that is a defect.
 """
 
+import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from amphora.core.platform import Platform
 from layers import Comparison, compare
@@ -42,10 +45,15 @@ def main(names: Sequence[str]) -> int:
 
 def _compared(workload: Workload) -> Comparison:
     tags = {name: f"same/{workload.directory}:{name}" for name in _VARIANTS}
-    for name, handoff in _VARIANTS.items():
-        build(workload, FOREIGN, handoff, "--tag", tags[name])
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as builders:
+        # The results are asked for, so that a failure is not lost.
+        list(builders.map(partial(_build, workload), tags.values(), _VARIANTS.values()))
     platform = Platform.parse(FOREIGN)
     return compare(STORE, (tags["off-1"], tags["off-2"]), tags["exact"], platform)
+
+
+def _build(workload: Workload, tag: str, handoff: str) -> None:
+    build(workload, FOREIGN, handoff, "--tag", tag)
 
 
 def _listed(paths: Sequence[str]) -> str:

@@ -340,10 +340,16 @@ static int arguments_allow(struct table table, const struct handoff_program *pro
     const char *only = text_at(table, program->only_as);
     if (listed(table, program->never_as, name) || (*only && !listed(table, program->only_as, name)))
         return 0;
-    for (char **argument = argv + 1; *argument; argument++)
+    int wanted = *text_at(table, program->only_with);
+    for (char **argument = argv + 1; *argument; argument++) {
         if (listed(table, program->never_with, *argument) ||
             listed_as_prefix(table, program->never_with_prefix, *argument))
             return 0;
+        if (wanted && listed(table, program->only_with, *argument))
+            wanted = 0;
+    }
+    if (wanted)
+        return 0;
     const char *never_has = text_at(table, program->script_never_has);
     return !*never_has || script_allows(table, program->script_never_has, argv);
 }

@@ -36,6 +36,8 @@ struct handoff_program {
     uint32_t script_never_has;  /* list: what a shell script must not contain */
     uint32_t environment;       /* list: variables to set (NAME=VALUE), unless they are */
     uint32_t never_with_variable; /* list: variables (NAME=) that must not be set */
+    uint32_t only_with;         /* list: arguments one of which it must have; empty: none */
+    uint32_t reserved;
 };
 
 /* Where the Python side writes how far QEMU's entry point is from this struct. */
