@@ -68,7 +68,7 @@ async def build(
         )
         states = await solver.solve()
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
-        return BuildResult(image, variants, solver.reports)
+        return BuildResult(image, variants, solver.reporter.reports)
 
 
 def _warnings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Iterator[Warned]:

@@ -3,7 +3,8 @@
 # One that cannot be had is left out: what it would stand in for stays in the emulator.
 set -eu
 
-apt-get update -qq
+# Without an index nothing is known of what can be had: better to fail, and try again next time.
+apt-get update -qq -o APT::Update::Error-Mode=any
 chosen=
 for wanted in "$@"; do
     name=${wanted%%=*} version=${wanted#*=}

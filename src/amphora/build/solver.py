@@ -1,35 +1,34 @@
 """One graph for all platforms: stages as tasks that wait for each other, steps taken once."""
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from amphora.build.account import Account
 from amphora.build.bases import Bases
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
 from amphora.build.dockerfile.scope import expand_from, global_scope
 from amphora.build.dockerfile.source import Source
-from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
+from amphora.build.events import Listener
 from amphora.build.executor import Executor, Performed
 from amphora.build.filetree import FileTree
 from amphora.build.handoff import HandoffSource, fetch_command
-from amphora.build.request import BuildRequest, StepReport
+from amphora.build.reporter import Reporter
+from amphora.build.request import BuildRequest
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState
 from amphora.build.steps import FetchStep, RunStep, Step
 from amphora.build.transfer import context_step, stage_step
-from amphora.core.errors import StepFailedError
+from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
 from amphora.emulation.counterparts import Identity, wanted_packages
 from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id, timestamp
-from amphora.oci.snapshots import Snapshots
+from amphora.oci.snapshots import Layer, Snapshots
 from amphora.runtime.container import Runtime
 from amphora.system.tasks import in_thread
 
@@ -58,7 +57,6 @@ class Solver:
         if request.source_date_epoch is not None:
             self.time = request.source_date_epoch
         self._epoch = request.source_date_epoch
-        self.reports: list[StepReport] = []
         self._dockerfile = dockerfile
         self._context = context
         self._bases = bases
@@ -66,7 +64,7 @@ class Solver:
         self._snapshots = snapshots
         self._emulation = emulation
         self._work = work
-        self._listener = listener
+        self.reporter = Reporter(listener)
         self._target_stage = dockerfile.target_stage(request.target or "")
         self._platforms = request.platforms
         self._scopes = {
@@ -85,7 +83,7 @@ class Solver:
         self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
-        self._identities = itertools.count(1)
+        self._fetches: dict[str, asyncio.Task[tuple[Layer, ...]]] = {}
         self._digests: dict[Identity, str] = {}
         self._said_no_handoff = False
 
@@ -106,7 +104,7 @@ class Solver:
         why = self._emulation.lacks_for_handoff
         if execution.emulator and why and not self._said_no_handoff:
             self._said_no_handoff = True
-            self._listener(Warned("--handoff", f"no program is handed off: {why}"))
+            self.reporter.warn("--handoff", f"no program is handed off: {why}")
         return execution
 
     def handoff_source(self, state: ImageState) -> HandoffSource | None:
@@ -187,7 +185,7 @@ class Solver:
             if isinstance(step, RunStep) and step.handoff:
                 handoff = await self._with_fetched(step.handoff, state, source)
                 step = replace(step, handoff=handoff)
-        with source.located(), self._reported(state.platform, title) as told:
+        with source.located(), self.reporter.telling(state.platform, title) as told:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
             told.ran, told.account = done.ran, done.account
@@ -211,11 +209,21 @@ class Solver:
             working_directory="/",
             user="",
         )
+        key = self._executor.key(native.layers, step)
+        if key not in self._fetches:
+            self._fetches[key] = self._group.create_task(self._fetch(key, native, step, source))
+        return replace(handoff, layers=await self._fetches[key])
+
+    async def _fetch(
+        self, key: str, native: ImageState, step: FetchStep, source: Source
+    ) -> tuple[Layer, ...]:
+        """The native layers with what was fetched; as they were, if it cannot be had."""
         try:
-            native = await self.take(native, step, step.title, source)
-        except StepFailedError as error:
-            self._listener(Warned(step.title, f"{error.why}; it stays in the emulator"))
-        return replace(handoff, layers=native.layers)
+            done = await self._perform(key, native, step, step.title, source)
+        except AmphoraError as error:
+            self.reporter.warn(step.title, f"{error.why}; it stays in the emulator")
+            return native.layers
+        return native.layers if done.layer is None else (*native.layers, done.layer)
 
     def _wanted_packages(self, state: ImageState) -> Mapping[str, str]:
         with self._snapshots.mounted(state.diff_ids) as overlay:
@@ -232,27 +240,8 @@ class Solver:
 
     async def _unpack_now(self, state: ImageState) -> None:
         title = f"unpack {len(state.layers)} layer(s) of the base image"
-        with self._reported(state.platform, title):
+        with self.reporter.telling(state.platform, title):
             await in_thread(self._snapshots.unpack, state.layers)
-
-    @contextmanager
-    def _reported(self, platform: Platform, title: str) -> Iterator["_Told"]:
-        """Tell the listener when something starts and ends, and keep the report."""
-        identity = next(self._identities)
-        told = _Told(lambda content: self._listener(StepOutput(identity, content)))
-        self._listener(StepStarted(identity, platform, title))
-        started = time.monotonic()
-        try:
-            yield told
-        except BaseException:
-            self._listener(
-                StepFinished(identity, "failed", time.monotonic() - started, failed=True)
-            )
-            raise
-        seconds = time.monotonic() - started
-        detail = told.account.summary if told.account else ""
-        self._listener(StepFinished(identity, told.ran, seconds, detail=detail))
-        self.reports.append(StepReport(platform, title, told.ran, seconds, told.account))
 
     def _showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
         """A way to look at the files of a state, mounted while somebody looks."""
@@ -264,15 +253,6 @@ class Solver:
                 yield overlay.root
 
         return shown
-
-
-@dataclass(slots=True)
-class _Told:
-    """What is told of a step while it runs: its output, and in the end where it ran."""
-
-    output: Callable[[bytes], None]
-    ran: str = "worker"
-    account: Account | None = None
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,0 +1,51 @@
+"""Telling the listener what starts and ends, and keeping the report of it."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from amphora.build.account import Account
+from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
+from amphora.build.request import StepReport
+from amphora.core.platform import Platform
+
+
+@dataclass(slots=True)
+class Told:
+    """What is told of a step while it runs: its output, and in the end where it ran."""
+
+    output: Callable[[bytes], None]
+    ran: str = "worker"
+    account: Account | None = None
+
+
+class Reporter:
+    """`reports` has the steps that ended well, in the order in which they ended."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._identities = itertools.count(1)
+        self.reports: list[StepReport] = []
+
+    def warn(self, place: str, text: str) -> None:
+        self._listener(Warned(place, text))
+
+    @contextmanager
+    def telling(self, platform: Platform, title: str) -> Iterator[Told]:
+        """Around a step; what it raises is told as its failure, and passed on."""
+        identity = next(self._identities)
+        told = Told(lambda content: self._listener(StepOutput(identity, content)))
+        self._listener(StepStarted(identity, platform, title))
+        started = time.monotonic()
+        try:
+            yield told
+        except BaseException:
+            seconds = time.monotonic() - started
+            self._listener(StepFinished(identity, "failed", seconds, failed=True))
+            raise
+        seconds = time.monotonic() - started
+        detail = told.account.summary if told.account else ""
+        self._listener(StepFinished(identity, told.ran, seconds, detail=detail))
+        self.reports.append(StepReport(platform, title, told.ran, seconds, told.account))
