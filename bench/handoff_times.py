@@ -71,11 +71,12 @@ def _row(title: str, native_way: Way, handoff_way: Way | None, pure_way: Way) ->
             handoff.seconds.append(handoff_way())
         if number < PURE_RUNS:
             pure.seconds.append(pure_way())
-    cells = [_cell(handoff, native) if handoff_way else ("", ""), _cell(pure, native)]
-    return [title, f"{native.median:.2f} s", *(text for cell in cells for text in cell)]
+    return [title, f"{native.median:.2f} s", *_cells(handoff, native), *_cells(pure, native)]
 
 
-def _cell(measured: Measured, native: Measured) -> tuple[str, str]:
+def _cells(measured: Measured, native: Measured) -> tuple[str, str]:
+    if not measured.seconds:
+        return "", ""
     return f"{measured.median:.2f} s", f"**{measured.median / native.median:.2f}×**"
 
 
