@@ -6,6 +6,7 @@ the next anyway, and once with handoff. Whatever differs beyond that is a defect
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -22,6 +23,9 @@ path, kind, mode, owner, time, extended attributes, content. Entries that differ
 runs of pure emulation are set aside, by name.
 
 {table}"""
+
+#: More names than these are counted by directory.
+_NAMED = 12
 
 _VARIANTS = {"off-1": "off", "off-2": "off", "exact": "exact"}
 
@@ -57,7 +61,13 @@ def _build(workload: Workload, tag: str, handoff: str) -> None:
 
 
 def _listed(paths: Sequence[str]) -> str:
-    return f"{len(paths)}: {', '.join(f'`{path}`' for path in paths)}" if paths else "none"
+    """How many, and which; of a great many only the directories."""
+    if not paths:
+        return "none"
+    if len(paths) <= _NAMED:
+        return f"{len(paths)}: " + ", ".join(f"`{path}`" for path in paths)
+    places = Counter("/".join(path.split("/")[:3]) for path in paths)
+    return f"{len(paths)}: " + ", ".join(f"`{place}` {count}" for place, count in places.items())
 
 
 if __name__ == "__main__":
