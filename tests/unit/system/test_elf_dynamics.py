@@ -156,7 +156,7 @@ def test_any_change_of_any_byte_is_survived(tmp_path_factory, data):
     for place, value in data.draw(st.lists(changes, min_size=1, max_size=8)):
         content[place] = value
     cut = data.draw(st.integers(0, len(content)))
-    path = tmp_path_factory.getbasetemp() / "changed"
+    path = tmp_path_factory.getbasetemp() / "elf-changed"
     path.write_bytes(content[:cut])
     found = read_dynamics(path)
     assert found is None or isinstance(found, Dynamics)
@@ -164,7 +164,7 @@ def test_any_change_of_any_byte_is_survived(tmp_path_factory, data):
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(tmp_path_factory, content):
-    path = tmp_path_factory.getbasetemp() / "any"
+    path = tmp_path_factory.getbasetemp() / "elf-any"
     path.write_bytes(b"\x7fELF\x02\x01\x01" + content)
     found = read_dynamics(path)
     assert found is None or isinstance(found, Dynamics)
