@@ -193,7 +193,7 @@ static struct table open_table(void)
 {
     struct table none = {0, 0};
     struct statx status;
-    long file = kernel(SYS_openat, AT_FDCWD, (word)TABLE_PATH, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    long file = kernel(SYS_openat, AT_FDCWD, (word)TABLE_PATH, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
 
     if (file < 0)
         return none;
@@ -361,7 +361,7 @@ static void note(char kind, const char *path)
 {
     char line[LONGEST_NAME + 3];
     word size = length(path);
-    long file = kernel(SYS_openat, AT_FDCWD, (word)LOG_PATH, O_WRONLY | O_APPEND | O_CLOEXEC, 0, 0, 0);
+    long file = kernel(SYS_openat, AT_FDCWD, (word)LOG_PATH, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0, 0, 0);
 
     if (file < 0)
         return;

@@ -115,6 +115,7 @@ class Stage:
             preexec_fn=enter,
             capture_output=True,
             check=False,
+            timeout=60,  # nothing takes so long but waiting for ever
             **given,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
