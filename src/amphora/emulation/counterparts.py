@@ -106,7 +106,7 @@ class NativeSide:
             raise Refusal(Reason.NOT_NATIVE, rule.counterpart or path)
         directories = self._library_directories()
         missing = self._missing(ours, directories)
-        if missing:
+        if missing is not None:
             raise Refusal(Reason.LIBRARY_MISSING, missing)
         if rule.replacement:
             rule = replace(rule, replacement=self._shown(self._replacement(rule)))
@@ -161,8 +161,8 @@ class NativeSide:
             self._directories.extend(dict.fromkeys(each for each in places if each.is_dir()))
         return self._directories
 
-    def _missing(self, program: Dynamics, directories: Sequence[Path]) -> str:
-        """A library that it, or one that it needs, would not find; empty if there is none.
+    def _missing(self, program: Dynamics, directories: Sequence[Path]) -> str | None:
+        """A library that it, or one that it needs, would not find; None if all are there.
 
         After execve it is too late to go back to QEMU.
         """
@@ -178,7 +178,7 @@ class NativeSide:
             if library is None:
                 return name
             pending.extend(library.needed)
-        return ""
+        return None
 
     def _library(self, name: str, directories: Sequence[Path]) -> Dynamics | None:
         # A path would be looked up in the image.
@@ -192,7 +192,10 @@ class NativeSide:
     def _stays(self, place: Path) -> bool:
         """A file that is the same one seen from the image: a link may lead into the image."""
         inside = find_in_root(self.root, str(place.relative_to(self.root)))
-        return inside is not None and os.path.realpath(place) == os.path.realpath(inside)
+        try:
+            return inside is not None and inside.samefile(place)
+        except OSError:
+            return False
 
     def _shown(self, path: Path) -> str:
         return f"{self.shown_at}/{path.relative_to(self.root)}"
