@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.archive import import_archive, save_archive
+from amphora.oci.assembly import put_image, put_index
+from amphora.oci.config import ContainerConfig, ImageConfig
+from amphora.oci.layers.diff import write_tree
+from amphora.oci.layers.writer import LayerWriter
+from amphora.oci.store import Store
+
 #: Seconds that the kernel may take to end what belonged to a killed program.
 _PATIENCE = 30
 
@@ -28,6 +37,60 @@ def registry(amphora) -> Iterator[str]:
             yield server.stdout.readline().strip().removeprefix("serving http://")
         finally:
             server.terminate()
+
+
+#: Packages of the image `tools`: a shell, text tools and archives.
+_TOOLS = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,mawk,diffutils"
+
+
+@pytest.fixture(scope="session")
+def tools_archive(in_worker, tmp_path_factory) -> Path:
+    """An OCI archive with `tools:latest` for two platforms, and `alone` for the foreign one."""
+    directory = tmp_path_factory.mktemp("tools")
+    in_worker(lambda: _extract_tools(directory))
+    in_worker(lambda: _archive_tools(directory))
+    return directory / "tools.tar"
+
+
+@pytest.fixture
+def tools(amphora, tools_archive):
+    """The program with those images in its store, and a fixed time of building."""
+    with tools_archive.open("rb") as archive:
+        import_archive(Store(amphora.store), archive)
+    return replace(amphora, environment={"SOURCE_DATE_EPOCH": "1700000000"})
+
+
+def _extract_tools(directory: Path) -> None:
+    extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
+    running = [
+        subprocess.Popen(
+            [
+                *(*extract, f"--include={_TOOLS}", f"--architectures={architecture}"),
+                *("trixie", directory / architecture),
+            ]
+        )
+        for architecture in ("amd64", "arm64")
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+
+
+def _archive_tools(directory: Path) -> None:
+    store = Store(directory / "store")
+    manifests = []
+    for name in ("amd64", "arm64"):
+        with LayerWriter(store.blobs) as writer:
+            write_tree(directory / name, writer, clamp_mtime=0)
+            layer = writer.commit()
+        config = ImageConfig(
+            Platform.parse(name),
+            ContainerConfig(env=("PATH=/usr/bin:/bin",)),
+            (layer.diff_id,),
+            created="1970-01-01T00:00:00Z",
+        )
+        manifests.append(put_image(store.blobs, config, [layer.descriptor]))
+    images = {"tools": manifests, "alone": manifests[1:]}
+    named = [(Reference.parse(name), put_index(store.blobs, each)) for name, each in images.items()]
+    save_archive(store.blobs, named, directory / "tools.tar")
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,16 @@ compilers need a base of a gigabyte; they are compared by `make same-bytes` only
 """
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
 
 from amphora.core.platform import Platform
-from amphora.core.reference import Reference
-from amphora.oci.assembly import put_image, put_index
-from amphora.oci.config import ContainerConfig, ImageConfig
-from amphora.oci.layers.diff import write_tree
-from amphora.oci.layers.writer import LayerWriter
-from amphora.oci.store import Store
 from layers import compare
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 NATIVE, FOREIGN = "linux/amd64", "linux/arm64"
-PACKAGES = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,mawk,diffutils"
-
 WORK = r"""FROM tools
 WORKDIR /work
 RUN set -e; \
@@ -43,43 +34,6 @@ RUN set -e; \
     (ls nowhere; cat < nowhere; tar -xf nowhere; grep -q '[' rows) 2> errors || true; \
     ls /dev > devices
 """
-
-
-def put_base(store, roots):
-    manifests = []
-    for name, root in roots.items():
-        with LayerWriter(store.blobs) as writer:
-            write_tree(root, writer, clamp_mtime=0)
-            layer = writer.commit()
-        config = ImageConfig(
-            Platform.parse(name),
-            ContainerConfig(env=("PATH=/usr/bin:/bin",)),
-            (layer.diff_id,),
-            created="1970-01-01T00:00:00Z",
-        )
-        manifests.append(put_image(store.blobs, config, [layer.descriptor]))
-    store.tag(Reference.parse("tools"), put_index(store.blobs, manifests))
-
-
-@pytest.fixture
-def tools(amphora, in_worker, tmp_path):
-    """The program with the image `tools` in its store, and a fixed time of building."""
-    roots = {name: tmp_path / name.partition("/")[2] for name in (NATIVE, FOREIGN)}
-
-    def extract():
-        options = ("--quiet", "--mode=root", "--variant=extract", "--format=directory")
-        what = (f"--include={PACKAGES}", "trixie")
-        running = [
-            subprocess.Popen(
-                ["mmdebstrap", *options, f"--architectures={root.name}", *what, str(root)]
-            )
-            for root in roots.values()
-        ]
-        assert [process.wait() for process in running] == [0, 0]
-
-    in_worker(extract)
-    in_worker(lambda: put_base(Store(amphora.store), roots))
-    return replace(amphora, environment={"SOURCE_DATE_EPOCH": "1700000000"})
 
 
 def test_layers_are_the_same_to_the_byte(tools, context, tmp_path):

@@ -21,14 +21,16 @@ class Account:
     def count(self, kind: bytes, path: str) -> None:
         """One line of the log: N(ative), Q(EMU), or R(efused) after an N for the same path."""
         name = "".join(letter if letter.isprintable() else "?" for letter in path)
-        if len(self.handed_off) + len(self.emulated) >= _MOST_NAMES:
+        counted = self.emulated if kind == b"Q" else self.handed_off
+        full = len(self.handed_off) + len(self.emulated) >= _MOST_NAMES
+        if full and name not in counted:
             name = _OTHERS
-        if kind == b"N":
-            self.handed_off[name] += 1
+        if kind in {b"N", b"Q"}:
+            counted[name] += 1
+        elif kind == b"R" and counted[name] > 1:
+            counted[name] -= 1
         elif kind == b"R":
-            self.handed_off -= Counter([name])
-        elif kind == b"Q":
-            self.emulated[name] += 1
+            counted.pop(name, None)
 
     @property
     def share(self) -> float:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from amphora.core.platform import Platform
+from amphora.emulation import binfmt
 from amphora.emulation.emulators import find_emulator
 from amphora.emulation.formats import FORMATS
 from amphora.emulation.probe import WITNESS, program
+from amphora.emulation.support import Emulation
 from amphora.emulation.table import write_table
 from amphora.system import syscalls
 
@@ -283,3 +285,18 @@ def test_handoff_knows_no_cpu(on_stage):
     found = on_stage(inside, platforms=OTHERS)
     assert "riscv64" in found
     assert set(found.values()) == {(WITNESS, 7)}
+
+
+def test_an_older_kernel_is_named_as_what_handoff_lacks(in_worker):
+    """Its refusal of a table of our own is played by a file in place of the directory."""
+
+    def inside():
+        syscalls.mount("none", Path("/proc/sys/fs"), "tmpfs")
+        binfmt.MOUNT_POINT.touch()
+        return [Emulation(handoff=wanted).lacks_for_handoff for wanted in (True, False)]
+
+    assert in_worker(inside) == ["the kernel is older than 6.7, which the helper needs", ""]
+
+
+def test_with_a_table_and_a_helper_nothing_is_lacking(in_worker):
+    assert in_worker(lambda: Emulation(handoff=True).lacks_for_handoff) == ""
