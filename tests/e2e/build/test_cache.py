@@ -17,9 +17,9 @@ ARG WHO=nobody
 COPY dir /dir/
 RUN echo $WHO > /who
 ENV A=1
-RUN date +%N > /when
+RUN cat /proc/sys/kernel/random/uuid > /when
 """
-STEPS = ("COPY dir /dir/", "RUN echo $WHO > /who", "RUN date +%N > /when")
+STEPS = ("COPY dir /dir/", "RUN echo $WHO > /who", "RUN cat /proc/sys/kernel/random/uuid > /when")
 
 
 def executed(built):
