@@ -1,6 +1,7 @@
 """From what a command raises to what a person reads and a shell gets."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -10,6 +11,10 @@ from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError
 
 #: What a shell expects of a program whose reader went away (128 + SIGPIPE).
 EXIT_BROKEN_PIPE = 141
+
+
+#: Seconds until a Ctrl-C that was lost is raised again.
+_MOMENT = 0.01
 
 
 def guarded(function: Callable[[], object]) -> int:
@@ -46,3 +51,19 @@ def show_error(error: AmphoraError) -> None:
         (" next", error.next_command, "green"),
     ):
         click.echo(f"{click.style(label, fg=colour, bold=True)}: {text}", err=True)
+
+
+def keep_interrupts() -> None:
+    """Have a Ctrl-C that falls into a callback come again a moment later.
+
+    Python would report it there (weak references, while modules are imported), and go on.
+    """
+    sys.unraisablehook = _raise_again
+
+
+def _raise_again(unraisable: "sys.UnraisableHookArgs") -> None:
+    if unraisable.exc_type is KeyboardInterrupt:
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+    else:
+        sys.__unraisablehook__(unraisable)

@@ -9,7 +9,7 @@ import click
 
 import amphora
 from amphora.cli.configuration import read_settings
-from amphora.cli.guard import EXIT_BROKEN_PIPE, guarded
+from amphora.cli.guard import EXIT_BROKEN_PIPE, guarded, keep_interrupts
 from amphora.core.settings import TABLE
 
 #: Name → what it does, in the order of the main job. Modules are imported when used.
@@ -77,4 +77,5 @@ _settings_flags(cli)
 
 def main() -> None:
     """Run the program and exit with its status."""
+    keep_interrupts()
     sys.exit(guarded(lambda: cli.main(prog_name="amphora", standalone_mode=False)))
