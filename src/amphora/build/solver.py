@@ -109,7 +109,7 @@ class Solver:
 
     def handoff_source(self, state: ImageState) -> HandoffSource | None:
         twin = state.twin
-        if twin is None:
+        if twin is None or not self.execution(state.platform).handoff:
             return None
         return HandoffSource(self._snapshots, twin.native, twin.base, self._digests, self._work)
 

@@ -69,7 +69,7 @@ class RunStep:
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:
-        if self.handoff is None or not self.execution.handoff:
+        if self.handoff is None:
             await self._run(root, (), on_output)
             return Outcome(self.execution.where)
         account = Account()
