@@ -85,12 +85,13 @@ def _compile(pattern: str) -> Glob:
     tokens: list[Token] = []
     index = 0
     while index < len(pattern):
-        token, index = _read_token(pattern, index)
+        token, index = read_token(pattern, index)
         tokens.append(token)
     return Glob(tokens)
 
 
-def _read_token(pattern: str, index: int) -> tuple[Token, int]:
+def read_token(pattern: str, index: int) -> tuple[Token, int]:
+    """What stands at an index of a pattern, and the index behind it."""
     character = pattern[index]
     if character == "*":
         return Many("/"), index + 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from amphora.build import gopath
-from amphora.build.glob import Directories, Glob, Many, One, Token, literal
+from amphora.build.glob import Directories, Glob, Many, Token, literal
 from amphora.core.errors import InvalidValueError
 
 _SPECIAL = "*?[\\"
@@ -129,12 +129,4 @@ def _read_token(pattern: str, index: int) -> tuple[Token, int]:
         index += 2
         index += pattern.startswith("/", index)
         return (Directories() if index < len(pattern) else Many()), index
-    character = pattern[index]
-    if character == "*":
-        return Many("/"), index + 1
-    if character == "?":
-        return gopath.NOT_SLASH, index + 1
-    if character == "[":
-        return gopath.read_class(pattern, index)
-    index += character == "\\"
-    return One(((pattern[index], pattern[index]),)), index + 1
+    return gopath.read_token(pattern, index)
