@@ -15,6 +15,9 @@
  * what it is called: no path, link, chroot or renaming changes that, and a file that was
  * altered in any way is not in the table any more.
  *
+ * A step may install programs while it runs. So a program that is not in the table is asked
+ * for by its path, over a socket; whoever wrote the table writes it anew if that is worth it.
+ *
  * No C library: the code has no data, needs no relocation, and may be mapped anywhere.
  */
 #define _GNU_SOURCE
@@ -23,16 +26,23 @@
 #include <linux/stat.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 
 #include "handoff.h"
 
 #define TABLE_PATH "/dev/.amphora/table"
 #define LOG_PATH "/dev/.amphora/log"
+#define ASK_PATH "/dev/.amphora/ask"
 #define PRELOAD_PATH "/etc/ld.so.preload"
 
 #define LONGEST_NAME 255
+
+/* An answer may take as long as fetching a package does. */
+#define PATIENCE_SECONDS 600
 
 typedef uint64_t word;
 
@@ -212,6 +222,11 @@ static struct table open_table(void)
     return none;
 }
 
+static void close_table(struct table table)
+{
+    kernel(SYS_munmap, (word)table.bytes, table.size, 0, 0, 0, 0);
+}
+
 static const struct handoff_program *find(struct table table, long file)
 {
     const struct handoff_header *header = at(table, 0, sizeof *header);
@@ -235,6 +250,30 @@ static const struct handoff_program *find(struct table table, long file)
                        : 0;
     }
     return 0;
+}
+
+/* Is it worth looking into the table again? Only absolute paths mean the same to whoever
+ * answers. */
+static int ask(const char *path)
+{
+    struct sockaddr_un address;
+    struct timeval patience = {PATIENCE_SECONDS, 0};
+    char answer = 0;
+
+    if (path[0] != '/')
+        return 0;
+    address.sun_family = AF_UNIX;
+    for (word i = 0; i < sizeof ASK_PATH; i++)
+        address.sun_path[i] = ASK_PATH[i];
+    long link = kernel(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+    if (link < 0)
+        return 0;
+    kernel(SYS_setsockopt, link, SOL_SOCKET, SO_RCVTIMEO, (word)&patience, sizeof patience, 0);
+    if (!kernel(SYS_connect, link, (word)&address, sizeof address, 0, 0, 0) &&
+        kernel(SYS_sendto, link, (word)path, length(path), MSG_NOSIGNAL, 0, 0) > 0)
+        kernel(SYS_read, link, (word)&answer, 1, 0, 0, 0);
+    kernel(SYS_close, link, 0, 0, 0, 0, 0);
+    return answer == 'Y';
 }
 
 /* --- the rule ---------------------------------------------------------------------------- */
@@ -317,19 +356,46 @@ static int script_allows(struct table table, uint32_t list, char **argv)
     return *argument && file_allows(table, list, *argument);
 }
 
-static int environment_allows(struct table table, const struct handoff_program *program,
-                              char **environment)
+/* Does the environment leave every program's loading and locale alone? */
+static int environment_allows(char **environment)
+{
+    for (; *environment; environment++)
+        if (changes_loading(*environment) || needs_locale(*environment))
+            return 0;
+    /* What this file names is preloaded into every program, and is for the image's CPU. */
+    return kernel(SYS_faccessat, AT_FDCWD, (word)PRELOAD_PATH, 0, 0, 0, 0) != 0;
+}
+
+static int variables_allow(struct table table, const struct handoff_program *program,
+                           char **environment)
 {
     const char *text = text_at(table, program->never_with_variable);
 
     for (; *text; text += length(text) + 1)
         if (is_set(environment, text))
             return 0;
-    for (; *environment; environment++)
-        if (changes_loading(*environment) || needs_locale(*environment))
+    return 1;
+}
+
+/* What an interpreter is given to run: the module behind -m (-mNAME in the list), or the path
+ * of a script. Options that hold code, or another way to say -m, are not looked through. */
+static int runs_listed_script(struct table table, uint32_t list, char **argv)
+{
+    for (char **argument = argv + 1; *argument; argument++) {
+        const char *letter = *argument;
+        if (equal(letter, "-m")) {
+            for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+                if (begins(text, "-m") && argument[1] && equal(text + 2, argument[1]))
+                    return 1;
             return 0;
-    /* What this file names is preloaded into every program, and is for the image's CPU. */
-    return kernel(SYS_faccessat, AT_FDCWD, (word)PRELOAD_PATH, 0, 0, 0, 0) != 0;
+        }
+        if (*letter != '-')
+            return listed(table, list, letter);
+        while (*++letter)
+            if (*letter == 'c' || *letter == 'm')
+                return 0;
+    }
+    return 0;
 }
 
 static int arguments_allow(struct table table, const struct handoff_program *program, char **argv)
@@ -349,6 +415,9 @@ static int arguments_allow(struct table table, const struct handoff_program *pro
             wanted = 0;
     }
     if (wanted)
+        return 0;
+    if (*text_at(table, program->only_scripts) &&
+        !runs_listed_script(table, program->only_scripts, argv))
         return 0;
     const char *never_has = text_at(table, program->script_never_has);
     return !*never_has || script_allows(table, program->script_never_has, argv);
@@ -493,7 +562,15 @@ __attribute__((used, visibility("hidden"))) word handoff(word *stack)
     if (!table.bytes)
         return qemu_entry();
     const struct handoff_program *program = find(table, file);
-    if (program && environment_allows(table, program, environment) &&
+    int allowed = environment_allows(environment);
+    if (!program && allowed && ask(argv[1])) {
+        close_table(table);
+        table = open_table();
+        if (!table.bytes)
+            return qemu_entry();
+        program = find(table, file);
+    }
+    if (program && allowed && variables_allow(table, program, environment) &&
         arguments_allow(table, program, argv + 2)) {
         note('N', argv[1]);
         kernel(SYS_fcntl, file, F_SETFD, FD_CLOEXEC, 0, 0, 0);
@@ -502,6 +579,6 @@ __attribute__((used, visibility("hidden"))) word handoff(word *stack)
         note('R', argv[1]);
     }
     note('Q', argv[1]);
-    kernel(SYS_munmap, (word)table.bytes, table.size, 0, 0, 0, 0);
+    close_table(table);
     return qemu_entry();
 }

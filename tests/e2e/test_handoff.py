@@ -1,6 +1,7 @@
 """Handoff as a user meets it: what a build says of it, what it shows, and what it keeps."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -97,15 +98,16 @@ def test_a_missing_helper_is_said_once_with_what_would_help(build, tools, tmp_pa
 def test_the_native_side_can_be_neither_changed_nor_mounted_over(build):
     """By root of the container: every attempt fails, and programs go on as before."""
     attempts = (
-        "touch /dev/.amphora/root/x",
-        "rm /dev/.amphora/root/usr/bin/sed",
+        "touch /dev/.amphora/root-*/x",
+        "rm /dev/.amphora/root-*/usr/bin/sed",
         "echo > /dev/.amphora/table",
         "rm /dev/.amphora/table",
         "mv /dev/.amphora/table /dev/.amphora/x",
-        "mv /dev/.amphora/root /tmp/x",
+        "mv /dev/.amphora/root-* /tmp/x",
+        "rm /dev/.amphora/ask",
         "rm -r /dev/.amphora",
         "touch /dev/.amphora/copies/x",
-        "chmod 777 /dev/.amphora/root",
+        "chmod 777 /dev/.amphora/root-*",
     )
     script = "; ".join(f"{each} && exit 1" for each in attempts)
     said, (step,) = build(
@@ -113,27 +115,38 @@ def test_the_native_side_can_be_neither_changed_nor_mounted_over(build):
     )
     assert "done" in said
     assert step["handed_off"]["/usr/bin/sed"] == 1
-    mounts = [
-        line.split() for line in said.splitlines() if "/dev/.amphora/" in line and "-" in line
-    ]
-    options = {
-        word.rpartition("/")[2]: line[line.index(word) + 1].split(",")
-        for line in mounts
-        for word in line
-        if word in {f"/dev/.amphora/{name}" for name in ("root", "table", "copies", "log")}
-    }
-    assert set(options) == {"root", "table", "copies", "log"}
-    for name, words in options.items():
+    mounts = re.findall(r" \d+:\d+ \S+ /dev/[.](amphora(?:/[a-z]+)?)\S* (\S+) ", said)
+    assert sorted(name for name, _ in mounts) == ["amphora", "amphora/log", "amphora/root"]
+    for name, options in mounts:
+        words = options.split(",")
         assert {"nosuid", "nodev"} <= set(words)
-        assert ("ro" in words) is (name != "log")
+        assert ("ro" in words) is (name != "amphora/log")
 
 
-def test_a_directory_that_was_moved_away_leaves_plain_emulation(build):
-    said, (step,) = build(
-        "FROM tools\nRUN mv /dev/.amphora /dev/gone && echo x | sed s/x/still/ && uname -m\n"
+def test_a_program_that_a_step_installs_is_handed_off_in_that_step(build, tools, context):
+    """It is the packed one, though another file than before; under another name it is not."""
+    packages = context(
+        """\
+FROM tools
+WORKDIR /var/lib/dpkg/info
+RUN printf 'Package: sed\\nStatus: install ok installed\\nVersion: 4.9-2\\n\\n' > ../status && \\
+    cd / && md5sum usr/bin/sed > var/lib/dpkg/info/sed.md5sums && \\
+    echo /usr/bin/sed > var/lib/dpkg/info/sed.list
+"""
     )
-    assert "still" in said
-    assert "/usr/bin/sed" not in step["handed_off"]
+    platforms = f"linux/amd64,{FOREIGN}"
+    assert tools("build", "--platform", platforms, "-t", "packaged", packages).returncode == 0
+    said, (step,) = build(
+        """\
+FROM packaged
+RUN cp -p /usr/bin/sed /usr/bin/kept && rm /usr/bin/sed && echo x | kept s/x/copied/ \\
+    && mv /usr/bin/kept /usr/bin/sed && echo x | sed s/x/installed/
+"""
+    )
+    assert "copied" in said
+    assert "installed" in said
+    assert step["emulated"]["/usr/bin/kept"] == 1
+    assert step["handed_off"]["/usr/bin/sed"] == 1
 
 
 def test_a_program_that_another_was_put_in_place_of_stays_in_qemu(build):

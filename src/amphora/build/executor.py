@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from amphora.build.account import Account, Outcome
-from amphora.build.steps import Step
+from amphora.build.steps import FetchStep, Outcome, Step
+from amphora.emulation.account import Account
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.layers.diff import write_diff
 from amphora.oci.layers.writer import LayerWriter
@@ -85,7 +86,7 @@ class Executor:
 
         The parent's layers must have been unpacked.
         """
-        async with self._slots:
+        async with nullcontext() if isinstance(step, FetchStep) else self._slots:
             started = time.monotonic()
             layer, outcome = await self._in_mounted_root(parent, step, on_output)
             seconds = time.monotonic() - started

@@ -7,10 +7,10 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from amphora.build.handoff import native_side
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import NotFoundError
 from amphora.core.platform import Platform
+from amphora.emulation.offer import Offer
 from amphora.emulation.verdict import Reason, Verdict
 from amphora.oci.config import DEFAULT_PATH
 from amphora.oci.graph import image_for, variants
@@ -70,9 +70,7 @@ def _explain_one(
         snapshots.mounted([layer.diff_id for layer in twin]) as native,
         snapshots.mounted([layer.diff_id for layer in layers]) as foreign,
     ):
-        copies = work / "copies"
-        copies.mkdir(exist_ok=True)
-        side = native_side(native.root, platform, copies)
+        side = Offer(work, native.root, platform).side(native.root)
         ruled = _one_for_each(foreign.root, side.judge(foreign.root, platform.architecture))
         unruled = _programs_without_rule(foreign.root, platform.architecture, set(ruled))
         return [*sorted(ruled.values(), key=lambda verdict: verdict.path), *unruled]

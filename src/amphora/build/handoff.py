@@ -1,50 +1,24 @@
-"""Handing off what a RUN executes on another CPU: the twin, the table, the account of it."""
+"""Handing off what a RUN executes on another CPU: where its native side comes from."""
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from amphora.build.account import Account
 from amphora.core.platform import Platform
-from amphora.emulation.counterparts import Identity, NativeSide
-from amphora.emulation.renamed import Renaming
-from amphora.emulation.table import write_table
+from amphora.emulation.account import Account
+from amphora.emulation.counterparts import Identity
+from amphora.emulation.offer import SHOWN_AT, Offer, offered
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.runtime.spec import Bind
+from amphora.system import syscalls
+from amphora.system.tasks import in_thread
 
-#: Where containers see the native side: under /dev, which no layer ever holds.
-_SHOWN_AT = "/dev/.amphora"
-
-#: A hundred times what a large build logs; what a flood leaves behind it is not read.
-_MOST_READ = 64 << 20
-_LONGEST_LINE = 512
-
-
-def native_side(
-    root: Path,
-    platform: Platform,
-    copies: Path,
-    *,
-    base_file: Callable[[str], os.stat_result | None] | None = None,
-    digests: dict[Identity, str] | None = None,
-) -> NativeSide:
-    """A mounted native root for an image of a platform; `copies` is an empty directory.
-
-    The rest is as in NativeSide.
-    """
-    host = Platform.host()
-    renaming = Renaming(host, platform, copies, f"{_SHOWN_AT}/copies")
-    return NativeSide(
-        root=root,
-        shown_at=f"{_SHOWN_AT}/root",
-        architecture=host.architecture,
-        renaming=renaming,
-        base_file=base_file,
-        digests={} if digests is None else digests,
-    )
+#: Versions by the names of packages → the native layers with these as well.
+FetchLayers: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Sequence[Layer]]]
 
 
 def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
@@ -56,7 +30,7 @@ def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class HandoffSource:
-    """The native side of a stage: its image's native variant, with what was fetched into it.
+    """The native side of a stage: its image's native variant, and whoever fetches more.
 
     `base` are the layers of the foreign variant; `digests` is shared by all steps of a build.
     """
@@ -66,37 +40,40 @@ class HandoffSource:
     base: Sequence[Layer]
     digests: dict[Identity, str]
     work: Path
+    fetch: FetchLayers
 
-    def unpack(self) -> None:
-        """Have the native variant on disk; takes a while the first time."""
-        self.snapshots.unpack(self.layers)
+    @asynccontextmanager
+    async def offered(
+        self, image: Path, platform: Platform
+    ) -> AsyncIterator[tuple[Account, Sequence[Bind]]]:
+        """What a container of the mounted image must see for handoff to happen; the account."""
+        await in_thread(self.snapshots.unpack, self.layers)
+        with ExitStack() as mounts:
+            area = mounts.enter_context(_shared_directory(self.work / secrets.token_hex(4)))
+            shown = list(self.layers)
 
-    @contextmanager
-    def offered(
-        self, image: Path, platform: Platform, account: Account
-    ) -> Iterator[Sequence[Bind]]:
-        """What a container of the mounted image must see meanwhile for handoff to happen."""
-        diff_ids = [layer.diff_id for layer in self.layers]
-        area = self.work / secrets.token_hex(4)
-        area.mkdir()
-        table, log = area / "table", area / "log"
-        with self.snapshots.mounted(diff_ids) as native:
-            copies = area / "copies"
-            copies.mkdir()
-            side = native_side(
-                native.root, platform, copies, base_file=self._base_file, digests=self.digests
-            )
-            table.write_bytes(write_table(side.handoffs(image, platform.architecture)))
-            log.touch()
-            # Whatever user the step runs as adds to it.
-            log.chmod(0o622)
-            yield [
-                Bind(table, f"{_SHOWN_AT}/table"),
-                Bind(log, f"{_SHOWN_AT}/log", read_only=False),
-                Bind(native.root, f"{_SHOWN_AT}/root"),
-                Bind(copies, f"{_SHOWN_AT}/copies"),
-            ]
-        _read_log(log, account)
+            def show(layers: Sequence[Layer]) -> Path:
+                diff_ids = [layer.diff_id for layer in layers]
+                place = area / f"root-{secrets.token_hex(4)}"
+                mounts.enter_context(self.snapshots.shown(diff_ids, place))
+                return place
+
+            async def fetch(packages: Mapping[str, str]) -> Path | None:
+                layers = list(await self.fetch(packages))
+                if layers == shown:
+                    return None
+                shown[:] = layers
+                return show(layers)
+
+            offer = Offer(area, show(shown), platform, fetch, self._base_file, digests=self.digests)
+            async with offered(offer, image) as account:
+                yield (
+                    account,
+                    (
+                        Bind(area, SHOWN_AT, follows=True),
+                        Bind(offer.log, f"{SHOWN_AT}/log", read_only=False),
+                    ),
+                )
 
     def _base_file(self, path: str) -> os.stat_result | None:
         """In the snapshots themselves: an overlay shows their files under the same inodes."""
@@ -108,11 +85,13 @@ class HandoffSource:
         return None
 
 
-def _read_log(log: Path, account: Account) -> None:
-    """Count the lines: a letter, and the path that was executed.
-
-    Any program of the step can write into the log, whatever and as much as it likes.
-    """
-    with log.open("rb") as file:
-        while file.tell() < _MOST_READ and (line := file.readline(_LONGEST_LINE)):
-            account.count(line[:1], line[1:].decode(errors="replace").removesuffix("\n"))
+@contextmanager
+def _shared_directory(path: Path) -> Iterator[Path]:
+    """A new directory; what is mounted below it is seen wherever it is shown."""
+    path.mkdir()
+    syscalls.mount(str(path), path, None, syscalls.MS_BIND)
+    try:
+        syscalls.mount("none", path, None, syscalls.MS_SHARED)
+        yield path
+    finally:
+        syscalls.unmount(path)

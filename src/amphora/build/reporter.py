@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from amphora.build.account import Account
 from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
 from amphora.build.request import StepReport
 from amphora.core.platform import Platform
+from amphora.emulation.account import Account
 
 
 @dataclass(slots=True)

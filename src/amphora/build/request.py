@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amphora.build.account import Account
 from amphora.core.descriptor import Descriptor
 from amphora.core.platform import Platform
+from amphora.emulation.account import Account
 
 
 @dataclass(frozen=True, slots=True)

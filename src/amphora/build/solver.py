@@ -20,12 +20,13 @@ from amphora.build.handoff import HandoffSource, fetch_command
 from amphora.build.reporter import Reporter
 from amphora.build.request import BuildRequest
 from amphora.build.stage import StageBuild
-from amphora.build.state import ImageState
-from amphora.build.steps import FetchStep, RunStep, Step
+from amphora.build.state import ImageState, Twin
+from amphora.build.steps import FetchStep, Step
 from amphora.build.transfer import context_step, stage_step
+from amphora.core.digest import Digest
 from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
-from amphora.emulation.counterparts import Identity, wanted_packages
+from amphora.emulation.counterparts import Identity
 from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.snapshots import Layer, Snapshots
@@ -84,6 +85,7 @@ class Solver:
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
         self._fetches: dict[str, asyncio.Task[tuple[Layer, ...]]] = {}
+        self._natives: dict[Digest | None, tuple[Layer, ...]] = {}
         self._digests: dict[Identity, str] = {}
         self._said_no_handoff = False
 
@@ -107,11 +109,19 @@ class Solver:
             self.reporter.warn("--handoff", f"no program is handed off: {why}")
         return execution
 
-    def handoff_source(self, state: ImageState) -> HandoffSource | None:
+    def handoff_source(self, state: ImageState, source: Source) -> HandoffSource | None:
         twin = state.twin
         if twin is None or not self.execution(state.platform).handoff:
             return None
-        return HandoffSource(self._snapshots, twin.native, twin.base, self._digests, self._work)
+
+        chain = chain_id([layer.diff_id for layer in twin.native])
+
+        async def fetch(packages: Mapping[str, str]) -> Sequence[Layer]:
+            self._natives[chain] = await self._fetched(twin, packages, source)
+            return self._natives[chain]
+
+        layers = self._natives.get(chain, twin.native)
+        return HandoffSource(self._snapshots, layers, twin.base, self._digests, self._work, fetch)
 
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
@@ -182,28 +192,25 @@ class Solver:
         done = self._executor.recall(key, always=isinstance(step, FetchStep))
         if done is None:
             await self._unpack(state)
-            if isinstance(step, RunStep) and step.handoff:
-                handoff = await self._with_fetched(step.handoff, state, source)
-                step = replace(step, handoff=handoff)
         with source.located(), self.reporter.telling(state.platform, title) as told:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
             told.ran, told.account = done.ran, done.account
             return done
 
-    async def _with_fetched(
-        self, handoff: HandoffSource, state: ImageState, source: Source
-    ) -> HandoffSource:
-        """The native side of a state, with the packages that its foreign side has and it lacks."""
-        wanted = await in_thread(self._wanted_packages, state)
-        if not wanted:
-            return handoff
-        native = ImageState(Platform.host(), tuple(handoff.layers))
+    async def _fetched(
+        self, twin: Twin, packages: Mapping[str, str], source: Source
+    ) -> tuple[Layer, ...]:
+        """The layers of a native variant with these packages in it.
+
+        Always from the variant as it is, so that the cache knows the result by the packages.
+        """
+        native = ImageState(Platform.host(), twin.native)
         step = FetchStep(
             runtime=self.runtime,
             execution=self.execution(native.platform),
-            title=f"fetch native counterparts of {', '.join(wanted)}",
-            arguments=fetch_command(wanted),
+            title=f"fetch native counterparts of {', '.join(packages)}",
+            arguments=fetch_command(packages),
             environment={"DEBIAN_FRONTEND": "noninteractive"},
             passing_environment=self.passing_environment,
             working_directory="/",
@@ -212,7 +219,7 @@ class Solver:
         key = self._executor.key(native.layers, step)
         if key not in self._fetches:
             self._fetches[key] = self._group.create_task(self._fetch(key, native, step, source))
-        return replace(handoff, layers=await self._fetches[key])
+        return await self._fetches[key]
 
     async def _fetch(
         self, key: str, native: ImageState, step: FetchStep, source: Source
@@ -224,10 +231,6 @@ class Solver:
             self.reporter.warn(step.title, f"{error.why}; it stays in the emulator")
             return native.layers
         return native.layers if done.layer is None else (*native.layers, done.layer)
-
-    def _wanted_packages(self, state: ImageState) -> Mapping[str, str]:
-        with self._snapshots.mounted(state.diff_ids) as overlay:
-            return wanted_packages(overlay.root)
 
     async def _unpack(self, state: ImageState) -> None:
         """Have the layers on disk as directories; a task of its own, shared by all who wait."""

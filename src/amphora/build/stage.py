@@ -29,8 +29,8 @@ class Surroundings(Protocol):
         """How programs of a platform run; raises UnsupportedPlatformError."""
         ...
 
-    def handoff_source(self, state: ImageState) -> HandoffSource | None:
-        """Where native counterparts for a state come from; None if there are none."""
+    def handoff_source(self, state: ImageState, source: Source) -> HandoffSource | None:
+        """Where native counterparts for a RUN come from; None if there are none."""
         ...
 
     async def copy_step(
@@ -110,7 +110,7 @@ class StageBuild:
             passing_environment=self._around.passing_environment,
             working_directory=state.config.working_dir or "/",
             user=state.config.user,
-            handoff=self._around.handoff_source(state),
+            handoff=self._around.handoff_source(state, run.source),
         )
 
     def _title(self, instruction: ast.Instruction) -> str:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from amphora.build.account import Account, Outcome
 from amphora.build.copying import CopyRules, copy_sources, make_directory
 from amphora.build.filetree import Source
 from amphora.build.handoff import HandoffSource
 from amphora.core.errors import StepFailedError
+from amphora.emulation.account import Account
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
@@ -26,6 +26,14 @@ from amphora.system.tasks import in_thread
 
 #: Exit statuses with which QEMU, or a program under it, dies of a signal: 128 + ILL, SEGV, ….
 _CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where a step ran, as in StepReport, and what handoff has to say about it."""
+
+    ran: str
+    account: Account | None = None
 
 
 class Step(Protocol):
@@ -72,9 +80,7 @@ class RunStep:
         if self.handoff is None:
             await self._run(root, (), on_output)
             return Outcome(self.execution.where)
-        account = Account()
-        await in_thread(self.handoff.unpack)
-        with self.handoff.offered(root, self.execution.platform, account) as binds:
+        async with self.handoff.offered(root, self.execution.platform) as (account, binds):
             await self._run(root, binds, on_output)
         return Outcome("handoff" if account.handed_off else self.execution.where, account)
 
@@ -109,7 +115,10 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True)
 class FetchStep(RunStep):
-    """What handoff needs: no part of the image, so that a build without cache keeps it."""
+    """What handoff needs: no part of the image, so that a build without cache keeps it.
+
+    A RUN waits for it, so it does not wait for its own turn to run.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,9 @@ class NativeSide:
     """A mounted native root: the twin of an image, with what was fetched beside it.
 
     `shown_at` is its path in containers. `base_file` tells what a path was in the base of
-    the image; without it the image is taken to be its own base. `digests` remembers those
-    of files, for whoever asks next.
+    the image; without it the image is taken to be its own base. `same_archive` promises
+    that both are made of the same packages. `digests` remembers those of files, for whoever
+    asks next.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class NativeSide:
     architecture: str
     renaming: Renaming
     base_file: Callable[[str], os.stat_result | None] | None = None
+    same_archive: bool = False
     digests: dict[Identity, str] = field(default_factory=dict)
     _directories: list[Path] = field(default_factory=list)
     _libraries: dict[str, Dynamics | None] = field(default_factory=dict)
@@ -60,6 +62,20 @@ class NativeSide:
     def judge(self, image: Path, architecture: str) -> Iterator[Verdict]:
         """Every program of the image that a rule names: handed off, or why not."""
         ruled = [item for rule in read_rules() for item in rule.applied(image)]
+        return self._judge(image, architecture, ruled)
+
+    def judge_one(self, image: Path, architecture: str, path: str) -> Verdict | None:
+        """One program, by its path in the image with all links resolved.
+
+        None if no rule names it, or it is none of the architecture.
+        """
+        applied = ((path, rule.applied_to(path)) for rule in read_rules())
+        ruled = [(path, rule) for path, rule in applied if rule is not None]
+        return next(self._judge(image, architecture, ruled), None)
+
+    def _judge(
+        self, image: Path, architecture: str, ruled: Sequence[tuple[str, Rule]]
+    ) -> Iterator[Verdict]:
         theirs = Packages.read(image, [path for path, _ in ruled])
         ours = Packages.read(self.root)
         for path, rule in ruled:
@@ -67,37 +83,56 @@ class NativeSide:
             if program is None or _program(program, architecture) is None:
                 continue
             try:
-                _hold_to_version(path, rule, theirs, ours)
-                self._hold_to_original(program, path, theirs)
-                yield Verdict(path, self._match(program, path, rule))
+                status = program.lstat()
+                self._hold_to_version(path, rule, theirs, ours)
+                self._hold_to_original(program, status, path, theirs)
+                yield Verdict(path, self._match(status, path, rule))
             except Refusal as refusal:
                 yield Verdict(path, None, refusal.reason, refusal.detail)
 
-    def _hold_to_original(self, program: Path, path: str, theirs: Packages) -> None:
+    def _hold_to_version(self, path: str, rule: Rule, theirs: Packages, ours: Packages) -> None:
+        """Raises Refusal unless both sides have it from the same version of the same package.
+
+        Where there is no package database, being variants of one image is the proof; and
+        before dpkg has begun its own, being made of one archive.
+        """
+        name = rule.package or theirs.owners.get(path, "")
+        unregistered = self.same_archive and not name
+        if unregistered or not (rule.package or theirs.versions or ours.versions):
+            return
+        wanted, had = theirs.versions.get(name), ours.versions.get(name)
+        if wanted is None:
+            raise Refusal(Reason.NO_PACKAGE, name)
+        if rule.package and had is None:
+            raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}")
+        if not same_version(had, wanted):
+            raise Refusal(Reason.OTHER_VERSION, f"{name} {wanted}, native {had or 'not installed'}")
+
+    def _hold_to_original(
+        self, program: Path, status: os.stat_result, path: str, theirs: Packages
+    ) -> None:
         """Raises Refusal if the file is neither the one that was packed nor the base's own."""
         packed = theirs.digests.get(path)
-        status = program.lstat()
         if packed is not None:
             same = self._md5(program, status) == packed
         elif self.base_file is None:
             same = True
         else:
             base = self.base_file(path)
-            same = base is not None and _identity(base) == _identity(status)
+            same = base is not None and identity(base) == identity(status)
         if not same:
             raise Refusal(Reason.CHANGED)
 
     def _md5(self, program: Path, status: os.stat_result) -> str:
         """What dpkg records of a file; computed once for each state of the file."""
-        identity = _identity(status)
-        if identity not in self.digests:
+        state = identity(status)
+        if state not in self.digests:
             with program.open("rb") as file:
-                self.digests[identity] = hashlib.file_digest(file, _new_md5).hexdigest()
-        return self.digests[identity]
+                self.digests[state] = hashlib.file_digest(file, _new_md5).hexdigest()
+        return self.digests[state]
 
-    def _match(self, program: Path, path: str, rule: Rule) -> Handoff:
+    def _match(self, status: os.stat_result, path: str, rule: Rule) -> Handoff:
         """Raises Refusal if the program has no counterpart that would run as it does."""
-        status = program.lstat()
         if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
             raise Refusal(Reason.SET_UID)
         counterpart = find_in_root(self.root, rule.counterpart or path)
@@ -210,24 +245,8 @@ def wanted_packages(image: Path) -> dict[str, str]:
     return {name: installed[name] for name in sorted(names) if name in installed}
 
 
-def _hold_to_version(path: str, rule: Rule, theirs: Packages, ours: Packages) -> None:
-    """Raises Refusal unless both sides have it from the same version of the same package.
-
-    Where the image has no package database, being variants of one image is the proof.
-    """
-    name = rule.package or theirs.owners.get(path, "")
-    if not rule.package and not theirs.versions and not ours.versions:
-        return
-    wanted, had = theirs.versions.get(name), ours.versions.get(name)
-    if wanted is None:
-        raise Refusal(Reason.NO_PACKAGE, name)
-    if rule.package and had is None:
-        raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}")
-    if not same_version(had, wanted):
-        raise Refusal(Reason.OTHER_VERSION, f"{name} {wanted}, native {had or 'not installed'}")
-
-
-def _identity(status: os.stat_result) -> Identity:
+def identity(status: os.stat_result) -> Identity:
+    """What is another as soon as anybody has changed the file."""
     return status.st_ino, status.st_size, status.st_ctime_ns
 
 

@@ -29,9 +29,14 @@ PORTS = {
 }
 
 _STATUS = "var/lib/dpkg/status"
+#: What dpkg has not merged into the status yet, while it works: one package a file.
+_UPDATES = "var/lib/dpkg/updates"
 _INFO = "var/lib/dpkg/info"
 #: Several times what the largest real systems have; the rest is not read.
 _LARGEST_FILE = 16 << 20
+
+#: The states in which a package's files are those of its version, all of them.
+_UNPACKED = ("installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
 
 _FIELD = re.compile(rb"(Package|Version|Status): (.*)\n?$")
 
@@ -42,7 +47,7 @@ _BUILT_AGAIN = re.compile(r"(cross\d+|\+b\d+)+$")
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """The installed packages: versions by name; for the paths asked for, owners and digests.
+    """The packages that are there: versions by name; for the paths asked for, owners and digests.
 
     A digest is the MD5 (in hex) of a file as it was packed.
     """
@@ -53,17 +58,25 @@ class Packages:
 
     @classmethod
     def read(cls, root: Path, paths: Collection[str] = ()) -> Self:
-        """From dpkg's database below a root; empty if there is none."""
-        status = read_in_root(root, _STATUS, _LARGEST_FILE) or b""
-        versions = {
-            fields["Package"]: fields["Version"]
-            for fields in _paragraphs(status)
-            if fields.get("Status", "").endswith(" installed") and len(fields) == 3
-        }
+        """From dpkg's database below a root, even while dpkg works; empty if there is none."""
+        versions = _versions(root)
         if not versions or not paths:
             return cls(versions)
         owners = _owners(root, paths)
         return cls(versions, owners, _digests(root, owners))
+
+
+def _versions(root: Path) -> dict[str, str]:
+    versions: dict[str, str] = {}
+    updates = [f"{_UPDATES}/{name}" for name in list_in_root(root, _UPDATES) if name.isdigit()]
+    for file in (_STATUS, *updates):
+        for fields in _paragraphs(read_in_root(root, file, _LARGEST_FILE) or b""):
+            state = fields.get("Status", "").rpartition(" ")[2]
+            if state in _UNPACKED and len(fields) == 3:
+                versions[fields["Package"]] = fields["Version"]
+            else:
+                versions.pop(fields.get("Package", ""), None)
+    return versions
 
 
 def same_version(ours: str | None, theirs: str | None) -> bool:

@@ -32,6 +32,10 @@ class Renaming:
 
     def copy(self, file: Path) -> str | None:
         """Make the copy; returns its path in containers, None if the name is not in the file."""
+        target = self.directory / file.name
+        if target.exists():
+            # It may be running: it must not be written again.
+            return f"{self.shown_at}/{file.name}"
         if file.stat().st_size > _LARGEST:
             return None
         ours, theirs = PORTS[str(self.native)].encode(), PORTS[str(self.image)].encode()
@@ -39,7 +43,6 @@ class Renaming:
         renamed = content.replace(b"\0%b\0" % ours, b"\0%b\0" % theirs.ljust(len(ours), b"\0"))
         if renamed == content:
             return None
-        target = self.directory / file.name
         target.write_bytes(renamed)
         target.chmod(0o755)
         return f"{self.shown_at}/{file.name}"

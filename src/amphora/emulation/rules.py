@@ -28,6 +28,7 @@ class Rule:
     only_as: Sequence[str] = ()
     never_as: Sequence[str] = ()
     only_with: Sequence[str] = ()
+    only_scripts: Sequence[str] = ()
     never_with: Sequence[str] = ()
     never_with_prefix: Sequence[str] = ()
     inserted: Sequence[str] = ()
@@ -48,11 +49,18 @@ class Rule:
             if "{" not in pattern:
                 yield pattern, self
                 continue
-            expression = re.compile(re.sub(r"\\{(\w+)\\}", _group, re.escape(pattern)))
             for path in glob_in_root(root, re.sub(r"\{\w+\}", "*", pattern)):
-                match = expression.fullmatch(path)
+                match = _expression(pattern).fullmatch(path)
                 if match:
                     yield path, self._filled(match.groupdict())
+
+    def applied_to(self, path: str) -> "Rule | None":
+        """The rule for one path (relative to a root), if it names that, whatever is there."""
+        for pattern in self.programs:
+            match = _expression(pattern).fullmatch(path)
+            if match:
+                return self._filled(match.groupdict()) if "{" in pattern else self
+        return None
 
     def _filled(self, values: Mapping[str, str]) -> "Rule":
         native = Platform.host().architecture
@@ -62,6 +70,7 @@ class Rule:
             # Debian's names of packages have no underscore: x86-64-linux-gnu.
             package=self.package.format(**values).replace("_", "-"),
             inserted=[text.format(**values) for text in self.inserted],
+            only_scripts=[text.format(**values) for text in self.only_scripts],
             environment=[text.format(**values) for text in self.environment],
             replacement=self.replacement.format(**values),
         )
@@ -72,6 +81,12 @@ def read_rules() -> tuple[Rule, ...]:
     """All rules, in the order of the file."""
     text = Path(__file__).with_name("rules.toml").read_text(encoding="utf-8")
     return tuple(Rule(**row) for row in tomllib.loads(text)["rule"])
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    """Matches the paths that a pattern of a rule stands for."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", _group, re.escape(pattern)))
 
 
 def _group(match: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amphora.emulation.rules import Rule
 
-_MAGIC = int.from_bytes(b"AHANDOF2", "little")
+_MAGIC = int.from_bytes(b"AHANDOF3", "little")
 _HEADER = struct.Struct("<Q4I")
 _PROGRAM = struct.Struct("<3Q16I")
 
@@ -36,6 +36,7 @@ class Handoff:
             ("not with", [f"{prefix}…" for prefix in rule.never_with_prefix]),
             ("not with", [f"${name}" for name in rule.never_with_variable]),
             ("not for scripts with", rule.script_never_has),
+            ("only to run", rule.only_scripts),
         )
         return "; ".join(f"{word} {', '.join(items)}" for word, items in parts if items)
 
@@ -77,7 +78,7 @@ def _program(program: Handoff, texts: "_Texts") -> bytes:
         texts.list(rule.environment),
         texts.list([f"{name}=" for name in rule.never_with_variable]),
         texts.list(rule.only_with),
-        0,
+        texts.list(rule.only_scripts),
     )
 
 

@@ -27,9 +27,10 @@ from amphora.oci.workspace import remove_tree
 from amphora.system import syscalls
 from amphora.system.files import explain_full_disk, sync_directory
 
-#: `userxattr`: attributes we may write in a user namespace; `volatile`: fsync inside
-#: does nothing, since the snapshot is synced once, as a whole, before it counts.
-_OPTIONS = "userxattr,volatile"
+#: Attributes that we may write in a user namespace.
+_OPTIONS = "userxattr"
+#: fsync inside does nothing, since the snapshot is synced once, as a whole, before it counts.
+_WRITABLE_OPTIONS = "volatile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,9 @@ class Snapshots:
         overlay = Overlay(area / "root", area / "upper")
         for path in (area, overlay.root, overlay.upper, area / "work"):
             path.mkdir()
-        lower = [self.path(diff_ids[:height]) for height in range(len(diff_ids), 0, -1)]
-        lower += [bottom or self._empty]
+        lower = [*self._lower(diff_ids), bottom or self._empty]
         try:
-            _mount_overlay(lower, overlay, area / "work")
+            _mount_overlay(lower, overlay.root, syscalls.MS_NODEV, (overlay.upper, area / "work"))
             try:
                 yield overlay
             finally:
@@ -107,6 +107,22 @@ class Snapshots:
                 self._adopt(overlay.upper, self._directory / overlay.kept_as.hex)
         finally:
             remove_tree(area)
+
+    @contextmanager
+    def shown(self, diff_ids: Sequence[Digest], place: Path) -> Iterator[None]:
+        """Show unpacked layers, bottom first, at a place where nobody can change anything."""
+        lower = [self._empty, *self._lower(diff_ids)]
+        flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
+        place.mkdir()
+        _mount_overlay(lower, place, flags)
+        try:
+            yield
+        finally:
+            syscalls.unmount(place)
+
+    def _lower(self, diff_ids: Sequence[Digest]) -> list[Path]:
+        """The directories of the layers as overlayfs wants them: topmost first."""
+        return [self.path(diff_ids[:height]) for height in range(len(diff_ids), 0, -1)]
 
     def _unpack_top(self, layers: Sequence[Layer]) -> None:
         """Apply the topmost layer to those below, as mounted, so that it lands where it means."""
@@ -144,8 +160,13 @@ def remove_snapshots(store_root: Path, live: set[Digest]) -> Freed:
     return Freed(count=len(doomed))
 
 
-def _mount_overlay(lower: Sequence[Path], overlay: Overlay, work: Path) -> None:
-    """Name the directories by open descriptors: mount(2) takes 4096 bytes of options at most."""
+def _mount_overlay(
+    lower: Sequence[Path], place: Path, flags: int, writable: tuple[Path, Path] | None = None
+) -> None:
+    """Mount layers; `writable` are the directory for changes and overlayfs's own beside it.
+
+    They are named by open descriptors: mount(2) takes 4096 bytes of options at most.
+    """
     with ExitStack() as stack:
 
         def short(path: Path) -> str:
@@ -153,9 +174,11 @@ def _mount_overlay(lower: Sequence[Path], overlay: Overlay, work: Path) -> None:
             stack.callback(os.close, descriptor)
             return f"/proc/self/fd/{descriptor}"
 
-        options = f"lowerdir={':'.join(map(short, lower))}"
-        options += f",upperdir={short(overlay.upper)},workdir={short(work)},{_OPTIONS}"
-        syscalls.mount("overlay", overlay.root, "overlay", syscalls.MS_NODEV, options)
+        options = f"{_OPTIONS},lowerdir={':'.join(map(short, lower))}"
+        if writable:
+            upper, work = map(short, writable)
+            options += f",upperdir={upper},workdir={work},{_WRITABLE_OPTIONS}"
+        syscalls.mount("overlay", place, "overlay", flags, options)
 
 
 def _sync(path: Path) -> None:

@@ -64,11 +64,16 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A file or directory of the worker's shown inside the container, where it gives no rights."""
+    """A file or directory of the worker's shown inside the container, where it gives no rights.
+
+    With `follows`, what the worker mounts below it later is seen inside as well; for that
+    the source must be a shared mount.
+    """
 
     source: Path
     target: str
     read_only: bool = True
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ def runtime_config(container: Container) -> dict[str, Any]:
         "mounts": [*_SYSTEM_MOUNTS, *map(_bind_mount, container.binds)],
         "linux": {
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
+            "rootfsPropagation": "rslave",
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
             "seccomp": seccomp.profile(Platform.host().architecture),
@@ -158,7 +164,8 @@ _SYSTEM_MOUNTS = (
 def _bind_mount(bind: Bind) -> dict[str, Any]:
     # crun sets recursive attributes on directories only; below a file there is nothing anyway.
     read_only = "rro" if bind.source.is_dir() else "ro"
-    options = ["rbind", "rprivate", "nosuid", "nodev", read_only if bind.read_only else "rw"]
+    propagation = "rslave" if bind.follows else "rprivate"
+    options = ["rbind", propagation, "nosuid", "nodev", read_only if bind.read_only else "rw"]
     return {
         "destination": bind.target,
         "type": "bind",

@@ -27,12 +27,12 @@ def planted(stage, content):
     [
         b"",
         b"AHANDOF",
-        b"AHANDOF2" + bytes(8),
+        b"AHANDOF3" + bytes(8),
         bytes(4096),
-        b"AHANDOF2" + b"\xff" * 4096,
-        b"AHANDOF2" + struct.pack("<4I", 0xFFFFFFFF, 0, 0, 0) + bytes(100),
-        b"AHANDOF2" + struct.pack("<4I", 0, 0, 0, 0) + bytes(100),
-        b"AHANDOF1" + bytes(4096),
+        b"AHANDOF3" + b"\xff" * 4096,
+        b"AHANDOF3" + struct.pack("<4I", 0xFFFFFFFF, 0, 0, 0) + bytes(100),
+        b"AHANDOF3" + struct.pack("<4I", 0, 0, 0, 0) + bytes(100),
+        b"AHANDOF2" + bytes(4096),
     ],
     ids=["empty", "short", "cut", "zeros", "ones", "huge", "no buckets", "old"],
 )

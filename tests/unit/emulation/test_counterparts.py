@@ -311,6 +311,7 @@ def test_package_tools_become_copies_that_know_the_images_port(judge, image, nat
     copy = (tmp_path / "copies/dpkg").read_bytes()
     assert copy == elf(NATIVE) + b"\0arm64\0 amd64-dependent \0"
     native.install("dpkg", "1.22", usr__bin__dpkg=elf(NATIVE))
+    (tmp_path / "copies/dpkg").unlink()
     assert judge()["usr/bin/dpkg"] == (Reason.OTHER_PORT, "")
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amphora.build.account import Account
+from amphora.emulation.account import Account
 
 
 def account(*lines):

@@ -1,10 +1,15 @@
-"""What a RUN executed, and where: the account that handoff keeps of it."""
+"""What was executed, and where: the account that handoff keeps."""
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 #: How many programs a summary names.
 _NAMED = 5
+
+#: A hundred times what a large build logs; what a flood leaves behind it is not read.
+_MOST_READ = 64 << 20
+_LONGEST_LINE = 512
 
 #: How many different paths an account holds; the rest are counted together.
 _MOST_NAMES = 10_000
@@ -17,6 +22,15 @@ class Account:
 
     handed_off: Counter[str] = field(default_factory=Counter)
     emulated: Counter[str] = field(default_factory=Counter)
+
+    def read(self, log: Path) -> None:
+        """Count the lines of a log.
+
+        Any program of the step can write into it, whatever and as much as it likes.
+        """
+        with log.open("rb") as file:
+            while file.tell() < _MOST_READ and (line := file.readline(_LONGEST_LINE)):
+                self.count(line[:1], line[1:].decode(errors="replace").removesuffix("\n"))
 
     def count(self, kind: bytes, path: str) -> None:
         """One line of the log: N(ative), Q(EMU), or R(efused) after an N for the same path."""
@@ -47,11 +61,3 @@ class Account:
             most = self.emulated.most_common(_NAMED)
             line += "; emulated: " + ", ".join(f"{path} {count}" for path, count in most)
         return line
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Where a step ran, as in StepReport, and what handoff has to say about it."""
-
-    ran: str
-    account: Account | None = None
