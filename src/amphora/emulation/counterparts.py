@@ -7,22 +7,19 @@ file is not opened.
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from amphora.emulation.libraries import Libraries
 from amphora.emulation.packages import Packages, same_version
 from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
 from amphora.emulation.verdict import Reason, Refusal, Verdict
 from amphora.system.elf import Dynamics, read_dynamics
-from amphora.system.roots import find_in_root, glob_in_root, resolve_in_root
-
-#: Where a loader looks without a cache; Debian's directories have the CPU in their name.
-_LIBRARY_DIRECTORIES = ("lib64", "usr/lib64", "lib", "usr/lib")
-
+from amphora.system.roots import find_in_root, glob_in_root
 
 #: Inode, size and time of last change: nobody can alter a file and keep all three.
 Identity: TypeAlias = tuple[int, int, int]
@@ -45,8 +42,11 @@ class NativeSide:
     base_file: Callable[[str], os.stat_result | None] | None = None
     same_archive: bool = False
     digests: dict[Identity, str] = field(default_factory=dict)
-    _directories: list[Path] = field(default_factory=list)
-    _libraries: dict[str, Dynamics | None] = field(default_factory=dict)
+    libraries: Libraries = field(init=False)
+
+    def __post_init__(self) -> None:
+        libraries = Libraries(self.root, self.shown_at, self.architecture)
+        object.__setattr__(self, "libraries", libraries)
 
     def handoffs(self, image: Path, architecture: str) -> list[Handoff]:
         """What of a foreign image, mounted at `image`, can be handed off.
@@ -139,16 +139,12 @@ class NativeSide:
         ours = _program(counterpart, self.architecture) if counterpart else None
         if counterpart is None or ours is None:
             raise Refusal(Reason.NOT_NATIVE, rule.counterpart or path)
-        directories = self._library_directories()
-        missing = self._missing(ours, directories)
-        if missing is not None:
-            raise Refusal(Reason.LIBRARY_MISSING, missing)
+        loader, options = self.libraries.loading(ours)
         if rule.replacement:
             rule = replace(rule, replacement=self._shown(self._replacement(rule)))
-        loader, options = self._loader(ours, directories)
         shown = self._shown(counterpart)
         if rule.names_architecture or rule.renamed_libraries:
-            shown = self._renamed(counterpart, rule, directories)
+            shown = self._renamed(counterpart, rule, ours)
             options = (*options[:-1], f"{self.renaming.shown_at}:{options[-1]}")
         return Handoff(status, shown, loader, options, rule)
 
@@ -159,78 +155,18 @@ class NativeSide:
                 return found
         raise Refusal(Reason.NOT_NATIVE, rule.replacement)
 
-    def _renamed(self, counterpart: Path, rule: Rule, directories: Sequence[Path]) -> str:
+    def _renamed(self, counterpart: Path, rule: Rule, program: Dynamics) -> str:
         """Where the counterpart is that takes itself for the image's: a copy, or its libraries."""
         if not self.renaming.is_possible:
             raise Refusal(Reason.OTHER_PORT)
         for name in rule.renamed_libraries:
-            found = (path for directory in directories for path in sorted(directory.glob(name)))
-            library = next((path for path in found if self._stays(path)), None)
+            library = self.libraries.find(name, program)
             if library is None or self.renaming.copy(library) is None:
                 raise Refusal(Reason.LIBRARY_MISSING, name)
         copy = self.renaming.copy(counterpart) if rule.names_architecture else None
         if rule.names_architecture and copy is None:
             raise Refusal(Reason.OTHER_PORT)
         return copy or self._shown(counterpart)
-
-    def _loader(self, program: Dynamics, directories: Sequence[Path]) -> tuple[str, Sequence[str]]:
-        if not program.interpreter:
-            return "", ()
-        loader = find_in_root(self.root, program.interpreter)
-        if loader is None:
-            raise Refusal(Reason.LIBRARY_MISSING, program.interpreter)
-        # musl's loader has no cache to inhibit.
-        inhibit = ("--inhibit-cache",) if "ld-linux" in program.interpreter else ()
-        shown = self._shown(loader)
-        return shown, (*inhibit, "--library-path", ":".join(map(self._shown, directories)))
-
-    def _library_directories(self) -> Sequence[Path]:
-        """Real directories, so that no link in their paths leads out of the native side."""
-        if not self._directories:
-            patterns = [
-                *(f"{name}/*-linux-*" for name in _LIBRARY_DIRECTORIES),
-                *_LIBRARY_DIRECTORIES,
-            ]
-            found = [path for pattern in patterns for path in glob_in_root(self.root, pattern)]
-            places = [resolve_in_root(self.root, path) for path in found]
-            self._directories.extend(dict.fromkeys(each for each in places if each.is_dir()))
-        return self._directories
-
-    def _missing(self, program: Dynamics, directories: Sequence[Path]) -> str | None:
-        """A library that it, or one that it needs, would not find; None if all are there.
-
-        After execve it is too late to go back to QEMU.
-        """
-        pending, seen = list(program.needed), set[str]()
-        while pending:
-            name = pending.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            if name not in self._libraries:
-                self._libraries[name] = self._library(name, directories)
-            library = self._libraries[name]
-            if library is None:
-                return name
-            pending.extend(library.needed)
-        return None
-
-    def _library(self, name: str, directories: Sequence[Path]) -> Dynamics | None:
-        # A path would be looked up in the image.
-        for directory in directories if "/" not in name else ():
-            if self._stays(directory / name):
-                library = _program(directory / name, self.architecture)
-                if library is not None:
-                    return library
-        return None
-
-    def _stays(self, place: Path) -> bool:
-        """A file that is the same one seen from the image: a link may lead into the image."""
-        inside = find_in_root(self.root, str(place.relative_to(self.root)))
-        try:
-            return inside is not None and inside.samefile(place)
-        except OSError:
-            return False
 
     def _shown(self, path: Path) -> str:
         return f"{self.shown_at}/{path.relative_to(self.root)}"

@@ -17,6 +17,7 @@ class Reason(StrEnum):
     TO_BE_FETCHED = "package is fetched by a build"
     NOT_NATIVE = "not in the native variant"
     LIBRARY_MISSING = "library missing"
+    OLD_LOADER = "loader cannot set argv[0]"
     OTHER_PORT = "name of the port cannot be replaced"
 
 

@@ -42,6 +42,11 @@ def elf(platform, needed=(), interpreter=LOADER):
     return header + segments + texts + loader + dynamic
 
 
+def loader():
+    """A loader that knows the option which sets argv[0]."""
+    return elf(NATIVE, (), "") + b"--argv0\0"
+
+
 class Root:
     """A root file system in the making."""
 
@@ -89,7 +94,7 @@ def native(tmp_path):
     root.install("dash", VERSIONS["dash"], usr__bin__dash=elf(NATIVE, ["libc.so.6"]))
     root.install("sed", VERSIONS["sed"], usr__bin__sed=elf(NATIVE))
     root.put("usr/lib/x86_64-linux-gnu/libc.so.6", elf(NATIVE, ["ld-linux-x86-64.so.2"], ""))
-    root.put("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", elf(NATIVE, (), ""))
+    root.put("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", loader())
     root.link("lib", "usr/lib")
     root.put("usr/lib64/.keep", b"")
     root.link("lib64", "usr/lib64")
@@ -140,15 +145,49 @@ def test_static_counterparts_need_no_loader(judge, native):
     assert (judge()["usr/bin/sed"].loader, judge()["usr/bin/sed"].loader_options) == ("", ())
 
 
-def test_musl_and_no_package_database(judge, image, native):
+@pytest.fixture
+def alpine(image, native):
+    """Both roots as variants of an image with musl and no dpkg; returns the native loader."""
     for root, platform in ((image, FOREIGN), (native, NATIVE)):
         (root.path / "var/lib/dpkg/status").unlink()
-        root.put("usr/bin/sed", elf(platform, ["libc.musl.so"], "/lib/ld-musl-x86_64.so.1"))
-    native.put("lib/ld-musl-x86_64.so.1", elf(NATIVE, (), ""))
-    native.put("usr/lib/libc.musl.so", elf(NATIVE, (), ""))
+        root.put(
+            "usr/bin/sed", elf(platform, ["libc.musl-x86_64.so.1"], "/lib/ld-musl-x86_64.so.1")
+        )
+    return native.put("lib/ld-musl-x86_64.so.1", loader())
+
+
+def test_musl_and_no_package_database(judge, native, alpine):
+    (native.path / "usr/local/lib").mkdir(parents=True)
     sed = judge()["usr/bin/sed"]
     assert sed.loader == f"{SHOWN}/usr/lib/ld-musl-x86_64.so.1"
-    assert sed.loader_options[0] == "--library-path"
+    option, directories = sed.loader_options
+    assert option == "--library-path"
+    assert directories.split(":") == [f"{SHOWN}/usr/lib", f"{SHOWN}/usr/local/lib"]
+
+
+def test_musl_looks_where_its_file_says(judge, native, alpine):
+    native.put("etc/ld-musl-x86_64.path", b"/usr/lib/musl\n/opt/lib:/*\n")
+    native.put("opt/lib/libz.so.1", elf(NATIVE, ["libpthread.so"], ""))
+    native.put("usr/lib/libelsewhere.so", elf(NATIVE, (), ""))
+    program = elf(NATIVE, ["libc.so", "libz.so.1"], "/lib/ld-musl-x86_64.so.1")
+    native.put("usr/bin/sed", program)
+    assert judge()["usr/bin/sed"].loader_options[-1] == f"{SHOWN}/opt/lib"
+    native.put("usr/bin/sed", program.replace(b"libz.so.1\0", b"libelsewh\0"))
+    assert judge()["usr/bin/sed"] == (Reason.LIBRARY_MISSING, "libelsewh")
+
+
+@pytest.mark.parametrize("name", ["libcrypt.so.1", "libmusl.so", "libc++.so.1", "libc"])
+def test_what_is_not_in_musl_itself_must_be_there(judge, native, alpine, name):
+    native.put("usr/bin/sed", elf(NATIVE, [name], "/lib/ld-musl-x86_64.so.1"))
+    assert judge()["usr/bin/sed"] == (Reason.LIBRARY_MISSING, name)
+
+
+def test_loaders_that_cannot_set_the_name_of_a_program(judge, native, alpine):
+    """glibc before 2.33, musl before 1.1.21: they would take the option for the program."""
+    alpine.write_bytes(elf(NATIVE, (), ""))
+    assert judge()["usr/bin/sed"] == (Reason.OLD_LOADER, "/lib/ld-musl-x86_64.so.1")
+    native.put("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", elf(NATIVE, (), ""))
+    assert judge()["usr/bin/dash"] == (Reason.OLD_LOADER, LOADER)
 
 
 def test_programs_that_are_not_there_or_for_another_cpu_are_not_judged(judge, image):
@@ -284,7 +323,7 @@ def test_directories_of_libraries_are_looked_for_in_the_root_only(judge, native,
     inside.rename(tmp_path / "outside-linux-gnu")
     inside.symlink_to(tmp_path / "outside-linux-gnu")
     (native.path / LOADER.lstrip("/")).unlink()
-    native.put("usr/lib64/ld-linux-x86-64.so.2", elf(NATIVE, (), ""))
+    native.put("usr/lib64/ld-linux-x86-64.so.2", loader())
     assert judge()["usr/bin/dash"] == (Reason.LIBRARY_MISSING, "libc.so.6")
 
 
