@@ -403,6 +403,8 @@ static int arguments_allow(struct table table, const struct handoff_program *pro
     if (!argv[0])
         return 0;
     const char *name = after_last_slash(argv[0]);
+    if (argv[1] && listed(table, program->name_follows, name))
+        name = after_last_slash(argv[1]);
     const char *only = text_at(table, program->only_as);
     if (listed(table, program->never_as, name) || (*only && !listed(table, program->only_as, name)))
         return 0;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define HANDOFF_MAGIC 0x33464f444e414841ULL       /* "AHANDOF3": the layout below */
+#define HANDOFF_MAGIC 0x34464f444e414841ULL       /* "AHANDOF4": the layout below */
 #define HANDOFF_PATCH_MAGIC 0x48435441504f4841ULL /* "AHOPATCH" */
 
 /* At the start of the table; `buckets`, a power of two, programs follow. */
@@ -38,6 +38,8 @@ struct handoff_program {
     uint32_t never_with_variable; /* list: variables (NAME=) that must not be set */
     uint32_t only_with;         /* list: arguments one of which it must have; empty: none */
     uint32_t only_scripts;      /* list: what an interpreter must be given to run; empty: any */
+    uint32_t name_follows;      /* list: names with which the first argument is the name */
+    uint32_t reserved;
 };
 
 /* Where the Python side writes how far QEMU's entry point is from this struct. */

@@ -7,7 +7,7 @@ file is not opened.
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -19,10 +19,14 @@ from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
 from amphora.emulation.verdict import Reason, Refusal, Verdict
 from amphora.system.elf import Dynamics, read_dynamics
-from amphora.system.roots import find_in_root, glob_in_root
+from amphora.system.roots import find_in_root, glob_in_root, read_in_root
 
 #: Inode, size and time of last change: nobody can alter a file and keep all three.
 Identity: TypeAlias = tuple[int, int, int]
+
+
+#: Many times what the largest program has that rules look into.
+_LARGEST = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,18 @@ class NativeSide:
         loader, options = self.libraries.loading(ours)
         if rule.replacement:
             rule = replace(rule, replacement=self._shown(self._replacement(rule)))
+        if rule.also_as and not self._has(counterpart, rule.also_as_unless):
+            rule = replace(rule, only_as=[*rule.only_as, *rule.also_as])
         shown = self._shown(counterpart)
         if rule.names_architecture or rule.renamed_libraries:
             shown = self._renamed(counterpart, rule, ours)
             options = (*options[:-1], f"{self.renaming.shown_at}:{options[-1]}")
         return Handoff(status, shown, loader, options, rule)
+
+    def _has(self, program: Path, text: str) -> bool:
+        """Is the text in a native program? What is too large to be read is taken to have it."""
+        content = read_in_root(self.root, str(program.relative_to(self.root)), _LARGEST) or b""
+        return len(content) == _LARGEST or text.encode() in content
 
     def _replacement(self, rule: Rule) -> Path:
         for path in glob_in_root(self.root, rule.replacement):

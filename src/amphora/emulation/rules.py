@@ -26,6 +26,9 @@ class Rule:
     counterpart: str = ""
     package: str = ""
     only_as: Sequence[str] = ()
+    also_as: Sequence[str] = ()
+    also_as_unless: str = ""
+    name_follows: Sequence[str] = ()
     never_as: Sequence[str] = ()
     only_with: Sequence[str] = ()
     only_scripts: Sequence[str] = ()

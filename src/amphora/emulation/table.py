@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from amphora.emulation.rules import Rule
 
-_MAGIC = int.from_bytes(b"AHANDOF3", "little")
+_MAGIC = int.from_bytes(b"AHANDOF4", "little")
 _HEADER = struct.Struct("<Q4I")
-_PROGRAM = struct.Struct("<3Q16I")
+_PROGRAM = struct.Struct("<3Q18I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ def _program(program: Handoff, texts: "_Texts") -> bytes:
         texts.list([f"{name}=" for name in rule.never_with_variable]),
         texts.list(rule.only_with),
         texts.list(rule.only_scripts),
+        texts.list(rule.name_follows),
+        0,
     )
 
 

@@ -327,6 +327,27 @@ def test_directories_of_libraries_are_looked_for_in_the_root_only(judge, native,
     assert judge()["usr/bin/dash"] == (Reason.LIBRARY_MISSING, "libc.so.6")
 
 
+def test_a_busybox_that_prefers_its_own_applets_is_no_shell(judge, image, native):
+    """Such a one starts them as /proc/self/exe, or not at all."""
+    for root, platform in ((image, FOREIGN), (native, NATIVE)):
+        content = elf(platform) + b"\0/bin/busybox\0"
+        root.install("busybox", "1.37", usr__bin__busybox=content)
+        root.put("usr/bin/busybox", content)
+    assert {"cat", "sh", "xargs"} <= set(judge()["usr/bin/busybox"].rule.only_as)
+    preferring = elf(NATIVE) + b"\0/proc/self/exe\0"
+    native.put("usr/bin/busybox", preferring)
+    names = set(judge()["usr/bin/busybox"].rule.only_as)
+    assert "cat" in names
+    assert names.isdisjoint({"sh", "ash", "env", "find", "tar", "xargs", "timeout"})
+
+
+def test_a_busybox_of_a_terabyte_is_not_read(judge, image, native):
+    for root, platform in ((image, FOREIGN), (native, NATIVE)):
+        root.install("busybox", "1.37", usr__bin__busybox=elf(platform))
+    os.truncate(native.path / "usr/bin/busybox", 1 << 40)
+    assert "sh" not in judge()["usr/bin/busybox"].rule.only_as
+
+
 COMPILER = "usr/libexec/gcc/aarch64-linux-gnu/14/cc1"
 
 
