@@ -25,6 +25,9 @@ from amphora.oci.layers.writer import LayerWriter
 from amphora.oci.store import Store
 from amphora.system.namespace import run_inside
 
+#: HTTP and git servers, for the tests that fetch from them.
+pytest_plugins = ["servers"]
+
 PLATFORMS = ("linux/amd64", "linux/arm64")
 AMPHORA = Path(sys.executable).with_name("amphora")
 

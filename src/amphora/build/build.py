@@ -13,6 +13,7 @@ from amphora.build.dockerfile.parser import Dockerfile, parse
 from amphora.build.dockerfile.scope import unused_build_args
 from amphora.build.events import Listener, Warned
 from amphora.build.executor import Executor
+from amphora.build.fetching import Fetcher
 from amphora.build.filetree import FileTree
 from amphora.build.ignore import IgnoreRules
 from amphora.build.request import BuildRequest, BuildResult
@@ -52,6 +53,7 @@ async def build(
             bases=Bases(
                 store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
             ),
+            fetcher=Fetcher(store.root, work),
             executor=Executor(
                 store,
                 snapshots,

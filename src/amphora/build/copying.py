@@ -5,10 +5,11 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amphora.build.filetree import Entry, Source
+from amphora.build.modes import SymbolicMode
 from amphora.build.unpacking import is_archive, unpack_archive
 from amphora.core.errors import ContextError
 from amphora.runtime.spec import User
@@ -28,9 +29,18 @@ class CopyRules:
     """
 
     owner: User | None = None
-    mode: int | None = None
+    mode: int | SymbolicMode | None = None
     mtime: int | None = None
     unpack: bool = False
+
+    def for_source(self, source: Source) -> "CopyRules":
+        """With what this source brings along, where nothing else is asked for."""
+        return replace(
+            self,
+            mode=source.mode if self.mode is None else self.mode,
+            mtime=source.mtime if self.mtime is None else self.mtime,
+            unpack=self.unpack if source.unpack is None else source.unpack,
+        )
 
 
 def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules: CopyRules) -> None:
@@ -45,8 +55,8 @@ def copy_sources(sources: Sequence[Source], root: Path, destination: str, rules:
     into_directory = destination.endswith(("/", "/.")) or len(sources) > 1 or target.is_dir()
     with explain_full_disk(root):
         for source in sources:
-            copier = _Copier(root, rules)
-            if rules.unpack and is_archive(source.entries[0].real):
+            copier = _Copier(root, rules.for_source(source))
+            if copier.rules.unpack and is_archive(source.entries[0].real):
                 copier.unpack(source, target)
             elif source.is_directory or not into_directory:
                 copier.copy(source, target)
@@ -78,13 +88,13 @@ class _Copier:
 
     def __init__(self, root: Path, rules: CopyRules) -> None:
         self._root = root
-        self._rules = rules
+        self.rules = rules
         self._linked: dict[tuple[int, int], Path] = {}
 
     def unpack(self, source: Source, place: Path) -> None:
         """Put the files of an archive into a directory."""
         archive = source.entries[0]
-        make_directory(self._root, place, self._rules.owner or User(), self._mtime_ns(archive))
+        make_directory(self._root, place, self.rules.owner or User(), self._mtime_ns(archive))
         unpack_archive(archive.real, place, self._mtime_ns(archive))
 
     def copy(self, source: Source, place: Path) -> None:
@@ -95,26 +105,27 @@ class _Copier:
         """
         top = source.entries[0]
         directory = place if source.is_directory else place.parent
-        make_directory(self._root, directory, self._rules.owner or User(), self._mtime_ns(top))
+        make_directory(self._root, directory, self.rules.owner or User(), self._mtime_ns(top))
         directories: list[tuple[Entry, Path]] = []
         for entry in source.entries[source.is_directory :]:
             target = place / entry.path if entry.path else place
             if not entry.is_directory:
                 self._copy_leaf(entry, target)
-            else:
-                self._copy_directory(target)
+            elif self._copy_directory(target) or not entry.on_the_way:
                 directories.append((entry, target))
         # Last, since copying into a directory changes its time.
         for entry, target in reversed(directories):
             self._finish(entry, target)
 
-    def _copy_directory(self, target: Path) -> None:
+    def _copy_directory(self, target: Path) -> bool:
+        """Have a directory there; false if it was."""
         if target.is_dir() and not target.is_symlink():
-            return
+            return False
         if os.path.lexists(target):
             raise _not_a_directory(self._root, target)
         with _KeptTimes(target.parent):
             target.mkdir()
+        return True
 
     def _copy_leaf(self, entry: Entry, target: Path) -> None:
         if target.is_dir() and not target.is_symlink():
@@ -133,18 +144,23 @@ class _Copier:
     def _finish(self, entry: Entry, target: Path) -> None:
         """Owner before mode: changing the owner clears set-uid bits."""
         status = entry.status
-        _own(target, self._rules.owner or User(status.st_uid, status.st_gid))
+        _own(target, self.rules.owner or User(status.st_uid, status.st_gid))
         if not entry.is_link:
-            mode = stat.S_IMODE(status.st_mode) if self._rules.mode is None else self._rules.mode
-            target.chmod(mode)
+            target.chmod(self._mode(entry))
             _copy_attributes(entry, target)
         times = (self._mtime_ns(entry), self._mtime_ns(entry))
         os.utime(target, ns=times, follow_symlinks=False)
 
+    def _mode(self, entry: Entry) -> int:
+        own, wanted = stat.S_IMODE(entry.status.st_mode), self.rules.mode
+        if isinstance(wanted, SymbolicMode):
+            return wanted.applied_to(own, is_directory=entry.is_directory)
+        return own if wanted is None else wanted
+
     def _mtime_ns(self, entry: Entry) -> int:
         """Directories made on the way take the time of what goes into them: never "now"."""
-        if self._rules.mtime is not None:
-            return self._rules.mtime * 10**9
+        if self.rules.mtime is not None:
+            return self.rules.mtime * 10**9
         return entry.status.st_mtime_ns
 
 

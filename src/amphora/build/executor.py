@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import msgspec
 
-from amphora.build.steps import FetchStep, Outcome, Step
+from amphora.build.steps import CopyStep, FetchStep, Outcome, Step
+from amphora.core.digest import Digest
 from amphora.emulation.account import Account
 from amphora.oci.config import chain_id, timestamp
-from amphora.oci.layers.diff import write_diff
+from amphora.oci.layers.diff import write_diff, write_tree
 from amphora.oci.layers.writer import LayerWriter
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
+from amphora.oci.workspace import remove_tree
 from amphora.runtime.mountpoints import make_mount_points
 from amphora.system.tasks import in_thread
 
@@ -52,6 +55,7 @@ class Executor:
     ) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._work = work
         self._slots = asyncio.Semaphore(jobs)
         self._use_cache = use_cache
         self._epoch = source_date_epoch
@@ -78,6 +82,20 @@ class Executor:
         if record.layer is not None and record.diff_id is not None:
             layer = Layer(record.layer, record.diff_id)
         return Performed(layer, record.created, "cached", record.seconds, cached=True)
+
+    def content(self, key: str, look: Callable[[], Digest]) -> Digest:
+        """The digest of files that never change, under a key that says which; or look at them.
+
+        Blocks, for as long as the files take to be read.
+        """
+        record = self._store.cache_get(key) if self._use_cache else None
+        if record is not None and record.diff_id is not None:
+            return record.diff_id
+        started = time.monotonic()
+        digest = look()
+        seconds = time.monotonic() - started
+        self._store.cache_put(key, CacheRecord(None, digest, self._now(), "worker", seconds))
+        return digest
 
     async def perform(
         self, key: str, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
@@ -106,6 +124,8 @@ class Executor:
     async def _in_mounted_root(
         self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
     ) -> tuple[Layer | None, Outcome]:
+        if isinstance(step, CopyStep) and step.linked:
+            return await self._in_empty_root(step, on_output)
         diff_ids = [layer.diff_id for layer in parent]
         bottom = self._mount_points if step.runs_container else None
         with self._snapshots.mounted(diff_ids, bottom=bottom) as overlay:
@@ -116,9 +136,23 @@ class Executor:
             overlay.keep([*diff_ids, layer.diff_id])
             return layer, outcome
 
-    def _write_layer(self, upper: Path) -> Layer:
+    async def _in_empty_root(
+        self, step: CopyStep, on_output: Callable[[bytes], None]
+    ) -> tuple[Layer | None, Outcome]:
+        """A plain directory: of what an overlay makes, some hides what a lower layer holds."""
+        root = self._work / secrets.token_hex(4)
+        root.mkdir()
+        try:
+            outcome = await step.perform(root, on_output)
+            if not any(root.iterdir()):
+                return None, outcome
+            return await in_thread(self._write_layer, root, write_tree), outcome
+        finally:
+            await in_thread(remove_tree, root)
+
+    def _write_layer(self, upper: Path, write: Callable[..., int] = write_diff) -> Layer:
         with LayerWriter(self._store.blobs) as writer:
-            write_diff(upper, writer, clamp_mtime=self._epoch)
+            write(upper, writer, clamp_mtime=self._epoch)
             blob = writer.commit()
         return Layer(blob.descriptor, blob.diff_id)
 

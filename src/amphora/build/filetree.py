@@ -5,13 +5,17 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from amphora.build import gopath
+from amphora.build.fingerprint import FileHashes, fingerprint
+from amphora.build.ignore import IgnoreRules
 from amphora.core.digest import Digest
 from amphora.oci.layers.entry import travels
 from amphora.system.roots import resolve_in_root
+
+_NO_RULES = IgnoreRules()
 
 
 def _nothing(_path: str) -> bool:
@@ -20,11 +24,15 @@ def _nothing(_path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file, directory or link of a tree: `path` relative to the source, "" for itself."""
+    """A file, directory or link of a tree: `path` relative to the source, "" for itself.
+
+    `on_the_way`: a directory that nobody asked for, but that --parents has to make.
+    """
 
     path: str
     real: Path
     status: os.stat_result
+    on_the_way: bool = False
 
     @property
     def is_directory(self) -> bool:
@@ -51,10 +59,15 @@ class Source:
     """One thing to copy: its name (for the destination) and all that belongs to it.
 
     The first of `entries` is the thing itself; a directory's contents follow, sorted.
+    `mode`, `mtime` (seconds) and `unpack` are what this one has in place of its files' own,
+    where no flag says otherwise: what was downloaded has no mode to keep.
     """
 
     name: str
     entries: Sequence[Entry]
+    mode: int | None = None
+    mtime: int | None = None
+    unpack: bool | None = None
 
     @property
     def is_directory(self) -> bool:
@@ -72,26 +85,50 @@ class FileTree:
     root: Path
     ignores: Callable[[str], bool] = _nothing
     prunes: Callable[[str], bool] = _nothing
+    hashes: FileHashes = field(default_factory=FileHashes, compare=False, repr=False)
 
-    def find(self, pattern: str) -> list[Source]:
+    def find(self, pattern: str, excludes: IgnoreRules = _NO_RULES) -> list[Source]:
         """What a COPY source names: one path, or all that match it as Go's filepath.Match.
 
+        `excludes` are asked with paths relative to what is copied, and with the name of that.
         An empty list if there is nothing, or if all of it is ignored.
         """
         clean = gopath.clean(f"/{pattern}").lstrip("/")
         names = self._expand(clean) if gopath.has_wildcard(clean) else [clean]
-        return [source for name in names if (source := self._source(name))]
+        return [source for name in names if (source := self._source(name, excludes))]
 
-    def digest(self, sources: Sequence[Source]) -> Digest:
+    def find_with_parents(self, pattern: str, excludes: IgnoreRules = _NO_RULES) -> list[Source]:
+        """What a source of COPY --parents names, under the directories it is in.
+
+        Those before a `/./` are left out. `**` stands for any directories; links are never
+        followed behind the `/./`. https://docs.docker.com/reference/dockerfile/#copy---parents
+        """
+        before, pivot, behind = pattern.partition("/./")
+        start, rest = (before, behind) if pivot else ("", pattern)
+        start = gopath.clean(f"/{start}").lstrip("/")
+        rest = gopath.clean(f"/{rest}").lstrip("/")
+        bases = self._expand(start) if gopath.has_wildcard(start) else [start]
+        return [source for base in bases if (source := self._below(base, rest, excludes))]
+
+    def digest(self, sources: Sequence[Source], *, owners: bool = False) -> Digest:
         """One digest of names, types, modes, contents, links and extended attributes.
 
-        Times and owners do not count.
+        Times do not count, and owners only if they are asked for.
         """
         overall = hashlib.sha256()
         for source in sources:
             overall.update(b"source\0" + os.fsencode(source.name) + b"\0")
             for entry in source.entries:
-                overall.update(_fingerprint(entry))
+                overall.update(
+                    fingerprint(
+                        entry.path,
+                        entry.real,
+                        entry.status,
+                        entry.attributes(),
+                        hashes=self.hashes,
+                        owner=owners,
+                    )
+                )
         return Digest("sha256", overall.hexdigest())
 
     def _expand(self, pattern: str) -> list[str]:
@@ -110,53 +147,83 @@ class FileTree:
         names = sorted(name for name in os.listdir(directory) if gopath.match(part, name))
         return [_join(parent, name) for name in names]
 
-    def _source(self, name: str) -> Source | None:
+    def _source(self, name: str, excludes: IgnoreRules) -> Source | None:
         """A source that is itself a link is followed; links inside it are copied as links."""
         real = resolve_in_root(self.root, name)
         if not real.exists() or ((self.root / name).is_symlink() and self.ignores(name)):
             return None
-        relative = str(real.relative_to(self.root))
-        relative = "" if relative == "." else relative
+        if name and (excludes.ignores(name) or excludes.ignores(PurePath(name).name)):
+            return None
+        relative = self._relative(real)
         top = Entry("", real, real.lstat())
-        inside = list(self._walk(relative, "")) if top.is_directory else []
+        inside = list(self._walk(relative, "", excludes)) if top.is_directory else []
         if not inside and self.ignores(relative):
             return None
         return Source(PurePath(name).name, [top, *inside])
 
-    def _walk(self, base: str, below: str) -> Iterator[Entry]:
+    def _below(self, base: str, pattern: str, excludes: IgnoreRules) -> Source | None:
+        """What matches below a directory, with the directories on the way to it."""
+        real = resolve_in_root(self.root, base)
+        if not real.is_dir():
+            return None
+        wanted = IgnoreRules.matching(pattern)
+        found: dict[str, Entry] = {}
+        passed: dict[str, Entry] = {}
+        for entry in self._candidates(self._relative(real), pattern, excludes):
+            if entry.on_the_way or (pattern and not wanted.ignores(entry.path)):
+                passed[entry.path] = replace(entry, on_the_way=True)
+                continue
+            for above in reversed(PurePath(entry.path).parents):
+                if str(above) in passed:
+                    found.setdefault(str(above), passed[str(above)])
+            found[entry.path] = entry
+        return Source("", [Entry("", real, real.lstat()), *found.values()]) if found else None
+
+    def _candidates(self, base: str, pattern: str, excludes: IgnoreRules) -> Iterator[Entry]:
+        """What could match: everything behind the part of the pattern without wildcards."""
+        path = ""
+        for part in itertools.takewhile(
+            lambda part: not gopath.has_wildcard(part), _parts(pattern)
+        ):
+            path = _join(path, part)
+            real = self.root / base / path
+            if not os.path.lexists(real):
+                return
+            left_out = excludes.ignores(path) or self.ignores(_join(base, path))
+            entry = Entry(path, real, real.lstat(), on_the_way=left_out)
+            yield entry
+            if not entry.is_directory:
+                return
+        yield from self._walk(base, path, excludes)
+
+    def _relative(self, real: Path) -> str:
+        relative = str(real.relative_to(self.root))
+        return "" if relative == "." else relative
+
+    def _walk(self, base: str, below: str, excludes: IgnoreRules) -> Iterator[Entry]:
         directory = self.root / base / below
         for item in sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name)):
             path = _join(below, item.name)
             whole = _join(base, path)
             entry = Entry(path, Path(item.path), item.stat(follow_symlinks=False))
-            ignored = self.ignores(whole)
-            if entry.is_directory and not (ignored and self.prunes(whole)):
-                inside = self._walk(base, path)
+            ignored, excluded = self.ignores(whole), excludes.ignores(path)
+            pruned = (ignored and self.prunes(whole)) or (
+                excluded and not excludes.may_contain_exceptions(path)
+            )
+            if entry.is_directory and not pruned:
+                inside = self._walk(base, path, excludes)
                 # An ignored directory is there for the sake of what is not ignored in it.
                 first = list(itertools.islice(inside, 1))
-                if first or not ignored:
+                if first or not (ignored or excluded):
                     yield from (entry, *first)
                     yield from inside
-            elif not ignored:
+            elif not (ignored or excluded):
                 yield entry
+
+
+def _parts(pattern: str) -> list[str]:
+    return [part for part in pattern.split("/") if part]
 
 
 def _join(parent: str, name: str) -> str:
     return f"{parent}/{name}" if parent else name
-
-
-def _fingerprint(entry: Entry) -> bytes:
-    mode = entry.status.st_mode
-    if entry.is_file:
-        with entry.real.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-    elif entry.is_link:
-        content = os.fsencode(entry.real.readlink())
-    else:
-        content = str(entry.status.st_rdev).encode()
-    attributes = b"".join(
-        b"%s\0%d\0%s" % (os.fsencode(name), len(value), value)
-        for name, value in entry.attributes().items()
-    )
-    sizes = b"\0%o\0%d\0%d\0" % (mode, len(content), len(attributes))
-    return os.fsencode(entry.path) + sizes + content + attributes

@@ -60,11 +60,27 @@ class IgnoreRules:
                 ) from error
         return cls(rules)
 
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> "IgnoreRules":
+        """The rules that --exclude gives one by one; raises InvalidValueError."""
+        return cls(map(_parse_rule, patterns))
+
+    @classmethod
+    def matching(cls, pattern: str) -> "IgnoreRules":
+        """One rule that "ignores" what a pattern names, with all below; `!` means nothing here.
+
+        Raises InvalidValueError.
+        """
+        gopath.match(pattern, ".")
+        return cls([Rule(pattern, False, _compile(pattern))])
+
     def ignores(self, path: str) -> bool:
         """Is this path, relative to the context and separated by slashes, left out?
 
         The context itself never is.
         """
+        if not self.rules:
+            return False
         path = gopath.clean(path)
         last = self._matching(path).bit_length() - 1
         return path != "." and last >= 0 and not self.rules[last].exception

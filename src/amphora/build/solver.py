@@ -15,13 +15,15 @@ from amphora.build.dockerfile.scope import expand_from, global_scope
 from amphora.build.dockerfile.source import Source
 from amphora.build.events import Listener
 from amphora.build.executor import Executor, Performed
+from amphora.build.fetching import Fetched, Fetcher
 from amphora.build.filetree import FileTree
 from amphora.build.handoff import HandoffSource, fetch_command
+from amphora.build.ownership import needs_root, resolve_owner
 from amphora.build.reporter import Reporter
 from amphora.build.request import BuildRequest
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState, Twin
-from amphora.build.steps import FetchStep, Step
+from amphora.build.steps import CopyStep, FetchStep, Step
 from amphora.build.transfer import context_step, stage_step
 from amphora.core.digest import Digest
 from amphora.core.errors import AmphoraError
@@ -46,6 +48,7 @@ class Solver:
         context: FileTree,
         *,
         bases: Bases,
+        fetcher: Fetcher,
         executor: Executor,
         snapshots: Snapshots,
         emulation: Emulation,
@@ -61,6 +64,7 @@ class Solver:
         self._dockerfile = dockerfile
         self._context = context
         self._bases = bases
+        self._fetcher = fetcher
         self._executor = executor
         self._snapshots = snapshots
         self._emulation = emulation
@@ -82,6 +86,7 @@ class Solver:
             iter(self._scopes.values())
         ).proxy_environment
         self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
+        self._context_steps: dict[tuple[ast.Transfer, str], asyncio.Task[CopyStep]] = {}
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
         self._fetches: dict[str, asyncio.Task[tuple[Layer, ...]]] = {}
@@ -127,30 +132,68 @@ class Solver:
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
-            return await in_thread(
-                context_step,
-                instruction,
-                self._context,
-                directory,
-                self._work,
-                self._epoch,
-            )
+            return await self._context_step(instruction, directory)
         source = self._dockerfile.source_stage(instruction.from_, stage)
         if source is None:
             state, _ = await self._bases.resolve(instruction.from_, target)
         else:
             state, _ = await self._stage(source, target)
-        return stage_step(instruction, self._showing(state), chain_id(state.diff_ids), directory)
+        return await in_thread(
+            stage_step,
+            instruction,
+            self._showing(state),
+            self._executor.content,
+            chain_id(state.diff_ids),
+            directory,
+        )
 
     async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
         """The state after a step; two platforms that need the very same one share it."""
-        key = self._executor.key(state.layers, step)
+        below = state
+        if isinstance(step, CopyStep) and step.linked:
+            step = await self._with_numeric_owner(step, state)
+            below = ImageState(state.platform)
+        key = self._executor.key(below.layers, step)
         task = self._steps.get(key)
         if task is None:
-            task = self._group.create_task(self._perform(key, state, step, title, source))
+            task = self._group.create_task(self._perform(key, below, step, title, source))
             self._steps[key] = task
         done = await task
         return state.with_layer(done.layer, done.created, source.code)
+
+    async def _context_step(self, instruction: ast.Transfer, directory: str) -> Step:
+        """The step for files of the context, which all platforms look for together."""
+        wanted = (instruction, directory)
+        if wanted not in self._context_steps:
+            self._context_steps[wanted] = self._group.create_task(
+                self._find_in_context(instruction, self._context, directory)
+            )
+        return await self._context_steps[wanted]
+
+    async def _find_in_context(
+        self, instruction: ast.Transfer, tree: FileTree, directory: str
+    ) -> CopyStep:
+        fetched: Sequence[Fetched] = ()
+        if isinstance(instruction, ast.Add):
+            fetched = await self._fetcher.fetch(instruction)
+        return await in_thread(
+            context_step,
+            instruction,
+            tree,
+            directory,
+            work=self._work,
+            epoch=self._epoch,
+            fetched=fetched,
+        )
+
+    async def _with_numeric_owner(self, step: CopyStep, state: ImageState) -> CopyStep:
+        """A linked layer is made without the files that tell what a name means."""
+        if not needs_root(step.chown):
+            return step
+        await self._unpack(state)
+        with self._snapshots.mounted(state.diff_ids) as overlay:
+            owner = resolve_owner(overlay.root, step.chown)
+        return replace(step, chown=f"{owner.uid}:{owner.gid}")
 
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from amphora.build.copying import CopyRules, copy_sources, make_directory
+from amphora.build.fetching import Fetched
 from amphora.build.filetree import Source
 from amphora.build.handoff import HandoffSource
+from amphora.build.modes import SymbolicMode
+from amphora.build.ownership import resolve_owner
 from amphora.core.errors import StepFailedError
 from amphora.emulation.account import Account
 from amphora.emulation.support import Execution
@@ -125,7 +128,8 @@ class FetchStep(RunStep):
 class CopyStep:
     """COPY, and ADD of files: what `find` yields goes to `destination`.
 
-    `content` names what that is: the digest of the files, or of the image they are in.
+    `content` names what that is: the digest of the files. `linked` (--link): the layer is made
+    without looking at those below it, so that it fits onto any. `fetched` goes there too.
     """
 
     find: Callable[[], AbstractContextManager[Sequence[Source]]]
@@ -133,28 +137,33 @@ class CopyStep:
     destination: str
     chown: str
     rules: CopyRules
+    linked: bool = False
+    fetched: Sequence[Fetched] = ()
     runs_container: bool = False
 
     def facts(self) -> dict[str, Any]:
+        mode = self.rules.mode
         return {
             "copy": dict(self.content),
+            "fetched": [item.content for item in self.fetched],
             "to": self.destination,
             "chown": self.chown,
-            "mode": self.rules.mode,
+            "mode": mode.text if isinstance(mode, SymbolicMode) else mode,
             "unpack": self.rules.unpack,
+            "link": self.linked,
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:  # noqa: ARG002
-        await in_thread(self._copy, root)
+        fetched = [await item.obtain() for item in self.fetched]
+        await in_thread(self._copy, root, fetched)
         return Outcome("worker")
 
-    def _copy(self, root: Path) -> None:
+    def _copy(self, root: Path, fetched: Sequence[Source]) -> None:
         rules = self.rules
         if self.chown:
-            owner = resolve_user(root, self.chown)
-            rules = replace(rules, owner=User(owner.uid, owner.gid))
+            rules = replace(rules, owner=resolve_owner(root, self.chown))
         with self.find() as sources:
-            copy_sources(sources, root, self.destination, rules)
+            copy_sources([*sources, *fetched], root, self.destination, rules)
 
 
 @dataclass(frozen=True, slots=True)

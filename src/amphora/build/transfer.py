@@ -7,31 +7,41 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from amphora.build import gopath
 from amphora.build.copying import CopyRules
 from amphora.build.dockerfile import instructions as ast
+from amphora.build.fetching import Fetched
 from amphora.build.filetree import FileTree, Source
+from amphora.build.ignore import IgnoreRules
 from amphora.build.metadata import join
+from amphora.build.modes import SymbolicMode, parse_mode
 from amphora.build.steps import CopyStep
 from amphora.core.digest import Digest
-from amphora.core.errors import ContextError, DockerfileError
+from amphora.core.errors import ContextError
+from amphora.remote.location import is_remote
 from amphora.runtime.spec import User
-
-_REMOTE = ("http://", "https://", "git@", "git://", "ssh://")
 
 
 def context_step(
-    instruction: ast.Transfer, context: FileTree, directory: str, work: Path, epoch: int | None
+    instruction: ast.Transfer,
+    context: FileTree,
+    directory: str,
+    *,
+    work: Path,
+    epoch: int | None,
+    fetched: Sequence[Fetched] = (),
 ) -> CopyStep:
-    """The step for files of the build context, and for those written in the Dockerfile.
+    """The step for files of a build context, those written in the Dockerfile, and `fetched` ones.
 
-    `work` is where the latter are put; what comes from the context belongs to root
-    and, with `epoch`, has exactly that time. Raises ContextError for a file that is
-    not there or cannot be read.
+    `work` is where the second are put; all belongs to root and, with `epoch`, has exactly
+    that time. Raises ContextError for a file that is not there or cannot be read.
     """
-    _refuse_unfinished(instruction)
+    local = _local_sources(instruction)
+    named = instruction.from_ if isinstance(instruction, ast.Copy) else ""
     with _explaining_unreadable():
-        sources = [*_find(context, instruction, "the build context")]
+        sources = _find(context, instruction, local, named or "the build context")
         sources += _inline_sources(instruction, work)
         content = {"context": str(context.digest(sources))}
     unpack = isinstance(instruction, ast.Add) and instruction.unpack is not False
@@ -41,28 +51,57 @@ def context_step(
     def found() -> Iterator[Sequence[Source]]:
         yield sources
 
-    return _step(instruction, found, content, directory, rules)
+    return _step(instruction, found, content, directory, rules=rules, fetched=fetched)
+
+
+def _local_sources(instruction: ast.Transfer) -> list[str]:
+    """The sources that are paths; raises DockerfileError for a URL that COPY is given."""
+    remote = [source for source in instruction.sources if is_remote(source)]
+    if remote and isinstance(instruction, ast.Copy):
+        raise instruction.source.error(
+            "COPY cannot fetch a URL",
+            why="it takes files from the build context, from stages and from images",
+            fix="write ADD in place of COPY",
+            span=instruction.source.span(remote[0]),
+        )
+    return [source for source in instruction.sources if source not in remote]
 
 
 def stage_step(
     instruction: ast.Copy,
     mounted: Callable[[], AbstractContextManager[Path]],
+    content: Callable[[str, Callable[[], Digest]], Digest],
     chain: Digest | None,
     directory: str,
 ) -> CopyStep:
     """The step for files of another stage or image, whose layers have the chain ID `chain`.
 
-    `mounted` shows them. What is copied keeps its owner, as with BuildKit.
+    `mounted` shows them; `content` remembers their digest, which is what counts: a stage that
+    is built anew to the same files changes nothing. They keep their owner, as with BuildKit.
+    Raises ContextError for a file that is not there.
     """
-    _refuse_unfinished(instruction)
-    content = {"image": str(chain), "sources": list(instruction.sources)}
 
     @contextmanager
     def found() -> Iterator[Sequence[Source]]:
         with mounted() as root:
-            yield _find(FileTree(root), instruction, instruction.from_)
+            yield _find(FileTree(root), instruction, instruction.sources, instruction.from_)
 
-    return _step(instruction, found, content, directory, CopyRules(mode=_mode(instruction)))
+    def look() -> Digest:
+        with mounted() as root:
+            tree = FileTree(root)
+            sources = _find(tree, instruction, instruction.sources, instruction.from_)
+            return tree.digest(sources, owners=True)
+
+    facts = {
+        "content of": str(chain),
+        "sources": list(instruction.sources),
+        "exclude": list(instruction.exclude),
+        "parents": instruction.parents,
+    }
+    key = hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()
+    digest = content(key, look)
+    rules = CopyRules(mode=_mode(instruction))
+    return _step(instruction, found, {"files": str(digest)}, directory, rules=rules)
 
 
 def _step(
@@ -70,13 +109,15 @@ def _step(
     find: Callable[[], AbstractContextManager[Sequence[Source]]],
     content: dict[str, Any],
     directory: str,
+    *,
     rules: CopyRules,
+    fetched: Sequence[Fetched] = (),
 ) -> CopyStep:
     destination = join(directory, instruction.destination)
     several = len(instruction.sources) + len(instruction.files) > 1
     if several or instruction.destination.endswith(("/", "/.")) or instruction.destination == ".":
         destination = destination.rstrip("/") + "/"
-    return CopyStep(find, content, destination, instruction.chown, rules)
+    return CopyStep(find, content, destination, instruction.chown, rules, instruction.link, fetched)
 
 
 @contextmanager
@@ -91,21 +132,33 @@ def _explaining_unreadable() -> Iterator[None]:
         ) from error
 
 
-def _find(tree: FileTree, instruction: ast.Transfer, where: str) -> list[Source]:
+def _find(
+    tree: FileTree, instruction: ast.Transfer, patterns: Sequence[str], where: str
+) -> list[Source]:
     """What the sources name; a wildcard may match nothing, as with BuildKit."""
+    with instruction.source.explain("--exclude is wrong"):
+        excludes = IgnoreRules.of(instruction.exclude)
+    parents = isinstance(instruction, ast.Copy) and instruction.parents
+    find = tree.find_with_parents if parents else tree.find
     found: list[Source] = []
-    for pattern in instruction.sources:
-        sources = tree.find(pattern)
+    for pattern in patterns:
+        sources = find(pattern, excludes)
         if not sources and not gopath.has_wildcard(pattern):
-            raise ContextError(
-                f"{instruction.keyword} cannot find {pattern!r}",
-                why=f"nothing of that name is in {where}"
-                + (", or .dockerignore leaves it out" if where == "the build context" else ""),
-                next_command="correct the path; it is relative to the root of where it comes from",
-                excerpt=instruction.source.excerpt(instruction.source.span(pattern)),
-            )
+            raise _missing(instruction, pattern, where)
         found += sources
     return found
+
+
+def _missing(instruction: ast.Transfer, pattern: str, where: str) -> ContextError:
+    culprits = [".dockerignore"] if where == "the build context" else []
+    culprits += ["--exclude"] if instruction.exclude else []
+    or_left_out = f", or {' or '.join(culprits)} leaves it out" if culprits else ""
+    return ContextError(
+        f"{instruction.keyword} cannot find {pattern!r}",
+        why=f"nothing of that name is in {where}{or_left_out}",
+        next_command="correct the path; it is relative to the root of where it comes from",
+        excerpt=instruction.source.excerpt(instruction.source.span(pattern)),
+    )
 
 
 def _inline_sources(instruction: ast.Transfer, work: Path) -> list[Source]:
@@ -131,39 +184,11 @@ def _write_once(path: Path, content: bytes) -> None:
     temporary.unlink()
 
 
-def _mode(instruction: ast.Transfer) -> int | None:
+def _mode(instruction: ast.Transfer) -> int | SymbolicMode | None:
     if not instruction.chmod:
         return None
-    try:
-        mode = int(instruction.chmod, 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
-        raise instruction.source.error(
-            "--chmod is wrong",
-            why=f"{instruction.chmod!r} is not an octal mode",
-            fix="give it as in --chmod=755",
-            span=instruction.source.span(instruction.chmod),
-        )
-    return mode
-
-
-def _refuse_unfinished(instruction: ast.Transfer) -> None:
-    """What the language has and this version does not carry out yet."""
-    if instruction.exclude:
-        raise _unfinished(instruction, "--exclude")
-    if isinstance(instruction, ast.Copy) and instruction.parents:
-        raise _unfinished(instruction, "--parents")
-    if isinstance(instruction, ast.Add):
-        remote = next((name for name in instruction.sources if name.startswith(_REMOTE)), None)
-        if remote or instruction.checksum:
-            raise _unfinished(instruction, remote or "--checksum")
-
-
-def _unfinished(instruction: ast.Transfer, word: str) -> DockerfileError:
-    return instruction.source.error(
-        f"{instruction.keyword} {word} is not supported yet",
-        why="this version of Amphora copies files and directories as they are",
-        fix="use RUN for what it would do, or list the files",
-        span=instruction.source.span(word),
-    )
+    span = instruction.source.span(instruction.chmod)
+    with instruction.source.explain(
+        "--chmod is wrong", span, fix="give it as in --chmod=755 or --chmod=u=rwX,go=rX"
+    ):
+        return parse_mode(instruction.chmod)

@@ -40,6 +40,10 @@ def collect_garbage(settings: Settings, *, cache: bool = False) -> Freed:
     with explain_refusal(root):
         store = Store(root)
         sweep_workspaces(root)
+        if cache:
+            from amphora.remote.download import forget_downloads
+
+            forget_downloads(root)
         return store.collect_garbage(
             cache=cache, remove_snapshots=lambda live: remove_snapshots(root, live)
         )

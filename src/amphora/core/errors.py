@@ -22,6 +22,7 @@ script can tell a wrong password from a full disk.
     ├── RegistryError             40  the registry refused or answered nonsense
     ├── RegistryUnreachableError  41  no answer from the registry
     ├── RegistryAuthError         42  the registry did not accept our credentials
+    ├── FetchError                43  a URL or a Git repository cannot be fetched
     └── VerificationError         50  a variant is not what its label says
 """
 
@@ -120,6 +121,10 @@ class RegistryUnreachableError(AmphoraError):
 
 class RegistryAuthError(AmphoraError):
     exit_code = 42
+
+
+class FetchError(AmphoraError):
+    exit_code = 43
 
 
 class VerificationError(AmphoraError):

@@ -210,3 +210,90 @@ def test_sockets_are_entries_without_content(root):
         [source] = FileTree(root).find("src/s")
     assert not source.entries[0].is_file
     assert FileTree(root).digest([source])
+
+
+def copied(root, pattern, *excludes, parents=False, ignore=""):
+    """The paths that a COPY of this pattern copies; in parentheses those only on the way."""
+    rules = IgnoreRules.parse(ignore)
+    tree = FileTree(root, rules.ignores, lambda path: not rules.may_contain_exceptions(path))
+    find = tree.find_with_parents if parents else tree.find
+    sources = find(pattern, IgnoreRules.of(excludes))
+    return [
+        f"({entry.path})" if entry.on_the_way else entry.path or source.name
+        for source in sources
+        for entry in source.entries[parents:]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "excludes", "paths"),
+    [
+        ("*.txt", ["b*"], ["a.txt"]),
+        (".", ["*.txt"], ["", "src", "src/deep", "src/deep/util.c", "src/main.c"]),
+        (".", ["**/*.c"], ["", "a.txt", "b.txt", "src", "src/deep"]),
+        (".", ["src"], ["", "a.txt", "b.txt"]),
+        (".", ["src", "!src/main.c"], ["", "a.txt", "b.txt", "src", "src/main.c"]),
+        ("src", ["deep"], ["src", "main.c"]),
+        ("src", ["src/deep"], ["src", "deep", "deep/util.c", "main.c"]),
+        ("src", ["*.c"], ["src", "deep", "deep/util.c"]),
+        ("src/*", ["main.c"], ["deep", "util.c"]),
+        ("src/*", ["src/main.c"], ["deep", "util.c"]),
+        ("src/*", ["deep"], ["main.c"]),
+        ("a.txt", ["*"], []),
+    ],
+)
+def test_excluded_is_what_matches_relative_to_what_is_copied(root, pattern, excludes, paths):
+    assert copied(root, pattern, *excludes) == paths
+
+
+@pytest.mark.parametrize(
+    ("pattern", "excludes", "paths"),
+    [
+        ("src/deep/util.c", [], ["(src)", "(src/deep)", "src/deep/util.c"]),
+        ("src", [], ["src", "src/deep", "src/deep/util.c", "src/main.c"]),
+        ("src/./deep/util.c", [], ["(deep)", "deep/util.c"]),
+        ("./src/./deep", [], ["deep", "deep/util.c"]),
+        ("s*/./deep", [], ["deep", "deep/util.c"]),
+        ("/src/main.c", [], ["(src)", "src/main.c"]),
+        ("*.txt", [], ["a.txt", "b.txt"]),
+        ("**/*.c", [], ["(src)", "(src/deep)", "src/deep/util.c", "src/main.c"]),
+        ("src/*/*.c", [], ["(src)", "(src/deep)", "src/deep/util.c"]),
+        ("./src/./**/*.c", ["main.c"], ["(deep)", "deep/util.c"]),
+        ("**/*.c", ["**/util.c"], ["(src)", "src/main.c"]),
+        (".", ["src"], ["a.txt", "b.txt"]),
+        ("!a.txt", [], []),
+        ("missing", [], []),
+        ("missing/./x", [], []),
+        ("a.txt/x", [], []),
+        ("link/main.c", [], []),
+        ("link/./main.c", [], ["main.c"]),
+        ("link", [], ["link"]),
+    ],
+)
+def test_parents_come_along_behind_the_pivot(root, pattern, excludes, paths):
+    if pattern.startswith("link"):
+        (root / "link").symlink_to("src")
+    assert copied(root, pattern, *excludes, parents=True) == paths
+
+
+def test_parents_of_what_is_ignored(root):
+    assert copied(root, "src", parents=True, ignore="src\n!src/main.c") == ["(src)", "src/main.c"]
+    assert copied(root, "src/deep", parents=True, ignore="src\n!src/main.c") == []
+    assert copied(root, "a.txt", parents=True, ignore="*.txt") == []
+
+
+def test_a_file_is_read_once_unless_it_changes(root):
+    tree, path = FileTree(root), root / "a.txt"
+    before, status = tree.digest(tree.find("a.txt")), path.stat()
+    kept = path.rename(root / "kept")
+    assert tree.hashes.of(path, status) == tree.hashes.of(kept, status)
+    kept.write_text("b")
+    os.utime(kept, ns=(status.st_atime_ns, status.st_mtime_ns))
+    kept.rename(path)
+    assert tree.digest(tree.find("a.txt")) != before
+
+
+def test_owners_count_where_they_are_kept(root):
+    tree = FileTree(root)
+    sources = tree.find("a.txt")
+    assert tree.digest(sources) != tree.digest(sources, owners=True)
