@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "pull": "Fetch an image, all platforms or some, from a registry.",
     "push": "Send an image, all platforms of it, to a registry.",
     "verify": "Run every variant of an image and hold it to its label.",
+    "emulator": "Have this machine run programs of other CPUs, now and after a reboot.",
     "explain-handoff": "List what of an image builds run natively, what not, and why.",
     "registry": "Serve images from this machine.",
     "store": "Check and clean the store of images and layers.",

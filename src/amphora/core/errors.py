@@ -13,6 +13,7 @@ script can tell a wrong password from a full disk.
     ├── UnsupportedPlatformError  21  this machine cannot execute a platform
     ├── NamespaceError            22  the kernel or the system denies a namespace
     ├── ToolFailedError           23  a program that Amphora runs failed
+    ├── EmulatorError             24  the host's table of emulators is not as it should be
     ├── NotFoundError             30  no such image, blob or platform
     ├── StoreError                31  the store is damaged or in use
     ├── DiskFullError             32  no space is left where we write
@@ -85,6 +86,10 @@ class NamespaceError(AmphoraError):
 
 class ToolFailedError(AmphoraError):
     exit_code = 23
+
+
+class EmulatorError(AmphoraError):
+    exit_code = 24
 
 
 class NotFoundError(AmphoraError):

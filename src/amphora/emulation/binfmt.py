@@ -45,11 +45,10 @@ def register(elf_format: ElfFormat, interpreter: Path) -> None:
 
 def registration(elf_format: ElfFormat, interpreter: Path) -> bytes:
     """The line the kernel's `register` file takes."""
-    fields = (elf_format.entry.encode(), b"M", b"", _escaped(elf_format.magic))
-    return b":" + b":".join(
-        (*fields, _escaped(elf_format.mask), bytes(interpreter), FLAGS.encode())
-    )
+    fields = (elf_format.entry.encode(), b"M", b"", escaped(elf_format.magic))
+    return b":" + b":".join((*fields, escaped(elf_format.mask), bytes(interpreter), FLAGS.encode()))
 
 
-def _escaped(content: bytes) -> bytes:
+def escaped(content: bytes) -> bytes:
+    """Bytes as `\\xHH`, the spelling in which the kernel takes every one of them."""
     return b"".join(b"\\x%02x" % byte for byte in content)

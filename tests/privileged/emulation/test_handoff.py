@@ -268,7 +268,7 @@ OTHERS = [
 
 
 def test_handoff_knows_no_cpu(on_stage):
-    """Programs of every other CPU that QEMU is installed for; each ends with 42 under it."""
+    """Programs of every other CPU that QEMU is installed for; each counts its 42 arguments."""
 
     def inside(stage):
         found = {}
@@ -277,9 +277,11 @@ def test_handoff_knows_no_cpu(on_stage):
             path.write_bytes(program(platform.architecture))
             path.chmod(0o755)
             executable = f"/bin/{path.name}"
-            before = stage.run(executable=executable).status
+            arguments = ["probe"] * (WITNESS - 1)
+            before = stage.run(*arguments, executable=executable).status
             stage.offer(path, inserted=["exit", "7"])
-            found[platform.architecture] = (before, stage.run(executable=executable).status)
+            after = stage.run(*arguments, executable=executable).status
+            found[platform.architecture] = (before, after)
         return found
 
     found = on_stage(inside, platforms=OTHERS)

@@ -107,9 +107,9 @@ def test_programs_see_their_own_name_and_work_in_another_root(in_worker, busybox
     assert files == sorted(path.name for path in root.iterdir())
 
 
-#: In place of exit(42), on s390x: svc geteuid; svc exit, which returns what that said.
+#: In place of exit(argc), on s390x: svc geteuid; svc exit, which returns what that said.
 EXIT_WITH_USER = program("s390x").replace(
-    bytes.fromhex("a729002a 0a01"), bytes.fromhex("0ac9 0a01 0700")
+    bytes.fromhex("e320f0000004 0a01"), bytes.fromhex("0ac9 0a01 0700 0700")
 )
 
 
@@ -129,11 +129,10 @@ def test_set_uid_programs_keep_their_meaning(in_worker, mode, user):
 
 
 def test_platforms_that_nothing_runs_are_refused(in_worker):
-    for text in ("windows/amd64", "linux/mips"):
-        what, why, following = in_worker(lambda text=text: prove(Platform.parse(text)))
-        assert what == f"this machine cannot run {text}"
-        assert why == "no emulator for it exists in QEMU's user mode"
-        assert following == "leave it out of --platform"
+    what, why, following = in_worker(lambda: prove(Platform.parse("windows/amd64")))
+    assert what == "this machine cannot run windows/amd64"
+    assert why == "no emulator for it exists in QEMU's user mode"
+    assert following == "leave it out of --platform"
 
 
 def test_a_missing_emulator_is_named_with_its_package(in_worker, tmp_path, monkeypatch):
