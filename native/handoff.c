@@ -40,6 +40,7 @@
 #define PRELOAD_PATH "/etc/ld.so.preload"
 
 #define LONGEST_NAME 255
+#define LONGEST_PATH 4096
 
 /* An answer may take as long as fetching a package does. */
 #define PATIENCE_SECONDS 600
@@ -227,12 +228,13 @@ static void close_table(struct table table)
     kernel(SYS_munmap, (word)table.bytes, table.size, 0, 0, 0, 0);
 }
 
-static const struct handoff_program *find(struct table table, long file)
+/* The program at a path below a directory, or that is open (then the path is empty). */
+static const struct handoff_program *find(struct table table, long directory, const char *path)
 {
     const struct handoff_header *header = at(table, 0, sizeof *header);
     struct statx status;
 
-    if (kernel(SYS_statx, file, (word) "", AT_EMPTY_PATH, STATX_BASIC_STATS, (word)&status, 0))
+    if (kernel(SYS_statx, directory, (word)path, AT_EMPTY_PATH, STATX_BASIC_STATS, (word)&status, 0))
         return 0;
     if (status.stx_dev_major != header->device_major || status.stx_dev_minor != header->device_minor)
         return 0;
@@ -356,6 +358,75 @@ static int script_allows(struct table table, uint32_t list, char **argv)
     return *argument && file_allows(table, list, *argument);
 }
 
+/* The value of the variable that `assignment` is about; null if it is not set. */
+static const char *value_of(char **environment, const char *assignment)
+{
+    for (; *environment; environment++)
+        if (same_name(*environment, assignment)) {
+            const char *value = *environment;
+            while (*value++ != '=')
+                continue;
+            return value;
+        }
+    return 0;
+}
+
+/* Does the variable's value contain what `assignment` (NAME=PART) has behind its sign? */
+static int value_contains(char **environment, const char *assignment)
+{
+    const char *value = value_of(environment, assignment);
+
+    while (*assignment && *assignment++ != '=')
+        continue;
+    for (; value && *value; value++)
+        if (begins(value, assignment))
+            return 1;
+    return 0;
+}
+
+/* Nothing is at the path that could be executed, or something that would be handed off. */
+static int absent_or_offered(struct table table, const char *path)
+{
+    return kernel(SYS_faccessat, AT_FDCWD, (word)path, X_OK, 0, 0, 0) != 0 ||
+           find(table, AT_FDCWD, path);
+}
+
+/* Whatever the name finds first in a list of directories as $PATH is, is handed off. */
+static int path_finds_offered(struct table table, const char *directories, const char *name)
+{
+    char path[LONGEST_PATH];
+
+    while (directories) {
+        word size = 0;
+        while (directories[size] && directories[size] != ':')
+            size++;
+        if (size + length(name) + 3 > sizeof path)
+            return 0;
+        char *to = path;
+        for (word i = 0; i < size; i++)
+            *to++ = directories[i];
+        /* An empty one is the working directory. */
+        if (!size)
+            *to++ = '.';
+        *to++ = '/';
+        for (const char *from = name; (*to = *from); from++)
+            to++;
+        if (kernel(SYS_faccessat, AT_FDCWD, (word)path, X_OK, 0, 0, 0) == 0)
+            return find(table, AT_FDCWD, path) != 0;
+        directories = directories[size] ? directories + size + 1 : 0;
+    }
+    return 1;
+}
+
+static int starts_what_is_offered(struct table table, uint32_t list, char **environment)
+{
+    for (const char *text = text_at(table, list); *text; text += length(text) + 1)
+        if (*text == '/' ? !absent_or_offered(table, text)
+                         : !path_finds_offered(table, value_of(environment, "PATH="), text))
+            return 0;
+    return 1;
+}
+
 /* Does the environment leave every program's loading and locale alone? */
 static int environment_allows(char **environment)
 {
@@ -374,7 +445,10 @@ static int variables_allow(struct table table, const struct handoff_program *pro
     for (; *text; text += length(text) + 1)
         if (is_set(environment, text))
             return 0;
-    return 1;
+    for (text = text_at(table, program->only_with_variable); *text; text += length(text) + 1)
+        if (!value_contains(environment, text))
+            return 0;
+    return starts_what_is_offered(table, program->starts, environment);
 }
 
 /* What an interpreter is given to run: the module behind -m (-mNAME in the list), or the path
@@ -464,6 +538,27 @@ static word count_of(char **vector)
     return count;
 }
 
+/* What goes behind arguments in this root: a list of pairs, empty if its path is not there. */
+static const char *companions(struct table table, const struct handoff_program *program)
+{
+    const char *where = text_at(table, program->accompanied_where);
+    int there = !*where || !kernel(SYS_faccessat, AT_FDCWD, (word)where, 0, 0, 0, 0);
+
+    return there ? text_at(table, program->accompanied) : "";
+}
+
+/* The second of the pair that the argument is the first of; null if it is of none. */
+static const char *companion(const char *pairs, const char *argument)
+{
+    while (*pairs) {
+        const char *second = pairs + length(pairs) + 1;
+        if (equal(argument, pairs))
+            return second;
+        pairs = *second ? second + length(second) + 1 : second;
+    }
+    return 0;
+}
+
 static char **add_list(struct table table, uint32_t list, char **to)
 {
     for (const char *text = text_at(table, list); *text; text += length(text) + 1)
@@ -490,9 +585,13 @@ static const char *adapt_arguments(struct table table, const struct handoff_prog
     }
     to = add_list(table, program->inserted, to);
     const char *before = text_at(table, program->replaced_after);
+    const char *pairs = companions(table, program);
     for (word i = 1; argv[i]; i++) {
         int replaced = i > 1 && *before && equal(argv[i - 1], before);
         *to++ = replaced ? (char *)text_at(table, program->replacement) : argv[i];
+        const char *behind = companion(pairs, argv[i]);
+        if (behind)
+            *to++ = (char *)behind;
     }
     return *loader ? loader : path;
 }
@@ -514,8 +613,9 @@ static void adapt_environment(struct table table, const struct handoff_program *
 static void execute(struct table table, const struct handoff_program *program, char **argv,
                     char **environment)
 {
+    /* Any argument may have a companion. */
     word arguments = 4 + length_of_list(table, program->loader_options) +
-                     length_of_list(table, program->inserted) + count_of(argv);
+                     length_of_list(table, program->inserted) + 2 * count_of(argv);
     word variables = count_of(environment) + length_of_list(table, program->environment);
     word size = (arguments + 1 + variables + 1) * sizeof(char *);
     long memory = kernel(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -563,14 +663,14 @@ __attribute__((used, visibility("hidden"))) word handoff(word *stack)
     struct table table = open_table();
     if (!table.bytes)
         return qemu_entry();
-    const struct handoff_program *program = find(table, file);
+    const struct handoff_program *program = find(table, file, "");
     int allowed = environment_allows(environment);
     if (!program && allowed && ask(argv[1])) {
         close_table(table);
         table = open_table();
         if (!table.bytes)
             return qemu_entry();
-        program = find(table, file);
+        program = find(table, file, "");
     }
     if (program && allowed && variables_allow(table, program, environment) &&
         arguments_allow(table, program, argv + 2)) {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define HANDOFF_MAGIC 0x34464f444e414841ULL       /* "AHANDOF4": the layout below */
+#define HANDOFF_MAGIC 0x35464f444e414841ULL       /* "AHANDOF5": the layout below */
 #define HANDOFF_PATCH_MAGIC 0x48435441504f4841ULL /* "AHOPATCH" */
 
 /* At the start of the table; `buckets`, a power of two, programs follow. */
@@ -39,6 +39,11 @@ struct handoff_program {
     uint32_t only_with;         /* list: arguments one of which it must have; empty: none */
     uint32_t only_scripts;      /* list: what an interpreter must be given to run; empty: any */
     uint32_t name_follows;      /* list: names with which the first argument is the name */
+    uint32_t only_with_variable; /* list: variables with what their value must contain (NAME=PART) */
+    uint32_t starts;            /* list: what $PATH finds by these names, or is at these paths, must
+                                   be in the table as well */
+    uint32_t accompanied;       /* list: an argument, what goes behind it; another, … */
+    uint32_t accompanied_where; /* text: a path without which nothing goes behind; empty: none */
     uint32_t reserved;
 };
 

@@ -40,6 +40,10 @@ class Rule:
     script_never_has: Sequence[str] = ()
     environment: Sequence[str] = ()
     never_with_variable: Sequence[str] = ()
+    only_with_variable: Sequence[str] = ()
+    starts: Sequence[str] = ()
+    accompanied: Sequence[str] = ()
+    accompanied_where: str = ""
     names_architecture: bool = False
     renamed_libraries: Sequence[str] = ()
 
@@ -76,6 +80,8 @@ class Rule:
             only_scripts=[text.format(**values) for text in self.only_scripts],
             environment=[text.format(**values) for text in self.environment],
             replacement=self.replacement.format(**values),
+            starts=[text.format(**values) for text in self.starts],
+            accompanied_where=self.accompanied_where.format(**values),
         )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from amphora.emulation.rules import Rule
 
-_MAGIC = int.from_bytes(b"AHANDOF4", "little")
+_MAGIC = int.from_bytes(b"AHANDOF5", "little")
 _HEADER = struct.Struct("<Q4I")
-_PROGRAM = struct.Struct("<3Q18I")
+_PROGRAM = struct.Struct("<3Q22I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Handoff:
             ("not with", rule.never_with),
             ("not with", [f"{prefix}…" for prefix in rule.never_with_prefix]),
             ("not with", [f"${name}" for name in rule.never_with_variable]),
+            ("only with", [f"${part}" for part in rule.only_with_variable]),
+            ("only if handed off too", rule.starts),
             ("not for scripts with", rule.script_never_has),
             ("only to run", rule.only_scripts),
         )
@@ -80,6 +82,10 @@ def _program(program: Handoff, texts: "_Texts") -> bytes:
         texts.list(rule.only_with),
         texts.list(rule.only_scripts),
         texts.list(rule.name_follows),
+        texts.list(rule.only_with_variable),
+        texts.list(rule.starts),
+        texts.list(rule.accompanied),
+        texts.text(rule.accompanied_where),
         0,
     )
 
