@@ -18,7 +18,7 @@ from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
 from amphora.emulation.verdict import Reason, Refusal, Verdict
-from amphora.system.elf import Dynamics, read_dynamics
+from amphora.system.elf import Dynamics, read_dynamics, word_size
 from amphora.system.roots import find_in_root, glob_in_root, read_in_root
 
 #: Inode, size and time of last change: nobody can alter a file and keep all three.
@@ -88,11 +88,17 @@ class NativeSide:
                 continue
             try:
                 status = program.lstat()
+                self._hold_to_word_size(rule, architecture)
                 self._hold_to_version(path, rule, theirs, ours)
                 self._hold_to_original(program, status, path, theirs)
                 yield Verdict(path, self._match(status, path, rule))
             except Refusal as refusal:
                 yield Verdict(path, None, refusal.reason, refusal.detail)
+
+    def _hold_to_word_size(self, rule: Rule, architecture: str) -> None:
+        """Raises Refusal if what the program writes depends on that and it is another."""
+        if rule.same_word_size and word_size(architecture) != word_size(self.architecture):
+            raise Refusal(Reason.OTHER_WORD_SIZE)
 
     def _hold_to_version(self, path: str, rule: Rule, theirs: Packages, ours: Packages) -> None:
         """Raises Refusal unless both sides have it from the same version of the same package.

@@ -45,6 +45,7 @@ class Rule:
     accompanied: Sequence[str] = ()
     accompanied_where: str = ""
     names_architecture: bool = False
+    same_word_size: bool = False
     renamed_libraries: Sequence[str] = ()
 
     def applied(self, root: Path) -> Iterator[tuple[str, "Rule"]]:

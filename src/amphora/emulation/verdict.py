@@ -18,6 +18,7 @@ class Reason(StrEnum):
     NOT_NATIVE = "not in the native variant"
     LIBRARY_MISSING = "library missing"
     OLD_LOADER = "loader cannot set argv[0]"
+    OTHER_WORD_SIZE = "words of another size"
     OTHER_PORT = "name of the port cannot be replaced"
 
 

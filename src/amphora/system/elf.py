@@ -45,6 +45,12 @@ class ElfHeader:
         return _ARCHITECTURES.get((self.machine, self.bits, self.little_endian))
 
 
+def word_size(architecture: str) -> int | None:
+    """The bits of a word, 32 or 64, by OCI's name of the architecture; None if not known."""
+    sizes = (bits for (_, bits, _), name in _ARCHITECTURES.items() if name == architecture)
+    return next(sizes, None)
+
+
 def parse_header(start: bytes) -> ElfHeader | None:
     """Read an ELF header from a file's first 20 bytes; None if it is no ELF file."""
     if len(start) < _HEADER_SIZE or not start.startswith(_MAGIC):

@@ -115,6 +115,10 @@ def test_names_arguments_and_variables(on_stage, rule, name, arguments, native):
             ["-p", "a", "-p", "/n.so", "-p", "/n.so", "-p"],
         ),
         ({"replaced_after": "-p", "replacement": "/n.so"}, ["-p"], ["-p"]),
+        ({"accompanied": ["-m", "-x"]}, ["a", "-m", "b", "-m"], ["a", "-m", "-x", "b", "-m", "-x"]),
+        ({"accompanied": ["-m", "-x", "-n", "-y"]}, ["-x", "-n", "-mx"], ["-x", "-n", "-y", "-mx"]),
+        ({"accompanied": ["-m", "-x"], "accompanied_where": "/bin"}, ["-m"], ["-m", "-x"]),
+        ({"accompanied": ["-m", "-x"], "accompanied_where": "/nowhere"}, ["-m"], ["-m"]),
     ],
 )
 def test_arguments_are_inserted_and_replaced(on_stage, rule, arguments, expected):
@@ -125,6 +129,90 @@ def test_arguments_are_inserted_and_replaced(on_stage, rule, arguments, expected
     ran = on_stage(inside)
     assert ran.native
     assert ran.said("argument") == ["witness", *expected]
+
+
+def test_every_argument_of_very_many_has_room_for_its_companion(on_stage):
+    def inside(stage):
+        stage.offer(accompanied=["-m", "-x"])
+        return stage.run(*["-m"] * 5000)
+
+    ran = on_stage(inside)
+    assert ran.native
+    assert ran.said("argument") == ["witness", *["-m", "-x"] * 5000]
+
+
+@pytest.mark.parametrize(
+    ("variable", "native"),
+    [
+        ("P=:/usr/bin/:", True),
+        ("P=/usr/bin/", True),
+        ("P=/usr/bin", False),
+        ("P=", False),
+        ("PP=/usr/bin/", False),
+    ],
+)
+def test_a_variable_must_contain_something(on_stage, variable, native):
+    name, _, value = variable.partition("=")
+
+    def inside(stage):
+        stage.offer(only_with_variable=["P=/usr/bin/"])
+        return stage.run(env={name: value})
+
+    assert on_stage(inside).native is native
+
+
+def put_linkers(root):
+    """The offered program is /bin/witness; /bin/ld is it, others are not."""
+    for path in ("own/ld", "not/ld", "cross/ld"):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_bytes(b"own")
+        (root / path).chmod(0o755)
+    (root / "not/ld").chmod(0o644)
+    (root / "bin/ld").symlink_to("witness")
+    (root / "linked").mkdir()
+    (root / "linked/ld").hardlink_to(root / "bin/witness")
+
+
+@pytest.mark.parametrize(
+    ("names", "path", "native"),
+    [
+        (["ld"], "/bin", True),
+        (["ld"], "/nowhere:/bin:/own", True),
+        (["ld"], "/own:/bin", False),
+        (["ld"], "/not:/bin", True),
+        (["ld"], "/linked:/own", True),
+        (["ld"], "own:/bin", False),
+        (["ld"], ":/bin", True),
+        (["ld"], "/bin:", True),
+        (["ld"], "", True),
+        (["as", "ld"], "/own", False),
+        (["as"], "/own", True),
+        (["ld"], "/" + "x" * 5000 + ":/bin", False),
+        (["/cross/ld"], "/bin", False),
+        (["/cross/as", "/bin/ld"], "/own", True),
+    ],
+)
+def test_what_it_starts_must_be_handed_off_too(on_stage, names, path, native):
+    def inside(stage):
+        stage.offer(starts=names)
+        put_linkers(stage.root)
+        # A new link is a change of the file.
+        stage.offered.clear()
+        stage.offer(starts=names)
+        return stage.run(env={"PATH": path})
+
+    assert on_stage(inside).native is native
+
+
+def test_what_is_started_from_the_working_directory(on_stage):
+    def inside(stage):
+        put_linkers(stage.root)
+        (stage.root / "ld").write_bytes(b"own")
+        (stage.root / "ld").chmod(0o755)
+        stage.offer(starts=["ld"])
+        return stage.run(env={"PATH": ":/bin"}).native, stage.run(env={"PATH": "/bin:"}).native
+
+    assert on_stage(inside) == (False, True)
 
 
 def test_variables_are_set_where_they_are_not(on_stage):

@@ -375,6 +375,20 @@ def test_package_tools_become_copies_that_know_the_images_port(judge, image, nat
     assert judge()["usr/bin/dpkg"] == (Reason.OTHER_PORT, "")
 
 
+def test_a_picture_of_memory_needs_words_of_the_same_size(side, image, native):
+    """apt keeps one in its cache; sed does not."""
+    static_arm = (
+        b"\x7fELF\x01\x01\x01" + bytes(9) + struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, *[0] * 10)
+    )
+    for root, content in ((image, static_arm), (native, elf(NATIVE))):
+        root.install("apt", "3.0.3", **{"usr/bin/apt-get": content})
+        root.put("usr/bin/sed", content)
+    (image.path / "var/lib/dpkg/info/sed.md5sums").unlink()
+    verdicts = {each.path: each for each in side().judge(image.path, "arm")}
+    assert verdicts["usr/bin/apt-get"].reason == Reason.OTHER_WORD_SIZE
+    assert verdicts["usr/bin/sed"].handoff is not None
+
+
 def test_a_program_of_a_terabyte_is_not_copied(judge, image, native):
     for root, platform in ((image, FOREIGN), (native, NATIVE)):
         root.install("dpkg", "1.22", usr__bin__dpkg=elf(platform) + b"\0amd64\0")

@@ -71,13 +71,17 @@ def test_placeholders_are_those_that_the_programs_have():
         given = [_placeholders(program) for program in rule.programs]
         assert set().union(*given) <= set(rules._PLACEHOLDERS)
         assert all(_placeholders(rule.counterpart) <= {*names, "native"} for names in given)
-        for text in (rule.package, rule.replacement, *rule.inserted, *rule.environment):
+        texts = (*rule.inserted, *rule.environment, *rule.starts, rule.accompanied_where)
+        for text in (rule.package, rule.replacement, *texts):
             assert all(_placeholders(text) <= names for names in given), text
 
 
 def test_rules_that_belong_together_are_whole():
     for rule in read_rules():
         assert bool(rule.replaced_after) == bool(rule.replacement)
+        assert len(rule.accompanied) % 2 == 0
+        assert rule.accompanied or not rule.accompanied_where
+        assert all("=" in part for part in rule.only_with_variable)
         assert all("=" in setting for setting in rule.environment)
         assert not any("=" in name for name in rule.never_with_variable)
 
@@ -103,6 +107,8 @@ def test_placeholders_are_filled_in_by_what_is_there(tmp_path):
         package="cpp-{version}-{triplet}",
         inserted=["-B{triplet}"],
         environment=["V={version}"],
+        starts=["/{triplet}/ld"],
+        accompanied_where="/{version}/start.o",
     )
     for directory in ("x86_64-linux-gnu/14", "x86_64-linux-gnu/15", "x86_64-linux-gnu/next", "x/1"):
         (tmp_path / "usr/lib" / directory).mkdir(parents=True)
@@ -115,6 +121,8 @@ def test_placeholders_are_filled_in_by_what_is_there(tmp_path):
     assert filled.package == "cpp-14-x86-64-linux-gnu"
     assert filled.inserted == ["-Bx86_64-linux-gnu"]
     assert filled.environment == ["V=14"]
+    assert filled.starts == ["/x86_64-linux-gnu/ld"]
+    assert filled.accompanied_where == "/14/start.o"
 
 
 def test_links_of_the_image_are_followed_in_the_image(tmp_path):

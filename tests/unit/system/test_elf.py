@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amphora.core.platform import ARCHITECTURES, Platform
-from amphora.system.elf import parse_header, read_header
+from amphora.system.elf import parse_header, read_header, word_size
 
 
 def header(machine, *, bits=64, order="<"):
@@ -91,3 +91,11 @@ def test_a_script_is_no_elf_file(tmp_path):
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
     assert read_header(script) is None
+
+
+@pytest.mark.parametrize(
+    ("architecture", "bits"),
+    [("386", 32), ("arm", 32), ("arm64", 64), ("s390x", 64), ("vax", None)],
+)
+def test_the_size_of_a_word(architecture, bits):
+    assert word_size(architecture) == bits
