@@ -18,7 +18,7 @@ from measure import Measured, table, timed
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 RUNS = 5
-EXAMPLE = Path(__file__).parents[1] / "examples/hello"
+EXAMPLE = Path(__file__).parents[1] / "examples/tally"
 AMPHORA = str(Path(sys.executable).with_name("amphora"))
 
 

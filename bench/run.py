@@ -8,7 +8,7 @@ import example_build
 from amphora.system.namespace import run_inside
 from report import write_section
 
-_TEXT = """`make bench` builds `examples/hello` from a Debian trixie base with gcc, without cache,
+_TEXT = """`make bench` builds `examples/tally` from a Debian trixie base with gcc, without cache,
 with Amphora and with Debian's buildah, both in the same namespaces under the same QEMU. The
 times are medians of {runs} whole commands, the ratios those to buildah: below 1 Amphora is faster.
 

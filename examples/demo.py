@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 AMPHORA = Path(sys.executable).with_name("amphora")
-EXAMPLE = Path(__file__).parent / "hello"
+EXAMPLE = Path(__file__).parent / "tally"
 PLATFORMS = ("linux/amd64", "linux/arm64")
 BASE = "debian:trixie"
 PACKAGES = "gcc,libc6-dev,make"
@@ -25,7 +25,7 @@ MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 def main() -> None:
     both = ",".join(PLATFORMS)
     with registry() as address:
-        image = f"{address}/hello:1.0"
+        image = f"{address}/tally:1.0"
         base = create_base(both)
         built = amphora_json("build", "--platform", both, "-t", image, "--push", str(EXAMPLE))
         amphora("image", "inspect", image)
