@@ -451,22 +451,22 @@ static int variables_allow(struct table table, const struct handoff_program *pro
     return starts_what_is_offered(table, program->starts, environment);
 }
 
-/* What an interpreter is given to run: the module behind -m (-mNAME in the list), or the path
- * of a script. Options that hold code, or another way to say -m, are not looked through. */
+/* What an interpreter is given to run: the module behind -m (-mNAME in the list), the text
+ * behind -c, or the path of a script. Other ways to say these are not looked through. */
 static int runs_listed_script(struct table table, uint32_t list, char **argv)
 {
     for (char **argument = argv + 1; *argument; argument++) {
         const char *letter = *argument;
-        if (equal(letter, "-m")) {
+        if (equal(letter, "-m") || equal(letter, "-c")) {
             for (const char *text = text_at(table, list); *text; text += length(text) + 1)
-                if (begins(text, "-m") && argument[1] && equal(text + 2, argument[1]))
+                if (begins(text, letter) && argument[1] && equal(text + 2, argument[1]))
                     return 1;
             return 0;
         }
         if (*letter != '-')
             return listed(table, list, letter);
         while (*++letter)
-            if (*letter == 'c' || *letter == 'm')
+            if (*letter == 'c' || *letter == 'm' || *letter == 'e')
                 return 0;
     }
     return 0;

@@ -1,6 +1,7 @@
 """`amphora base create`: one root file system a platform, side by side, one index."""
 
 import asyncio
+import functools
 import secrets
 import time
 from collections.abc import Callable
@@ -8,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amphora.base.debian import bootstrap, suite_of
+from amphora.base.handoff import bootstrap_handing_off
 from amphora.base.request import BaseRequest
 from amphora.core.descriptor import Descriptor
 from amphora.core.platform import Platform
-from amphora.emulation.support import Emulation
+from amphora.emulation.support import Emulation, Execution
 from amphora.oci.assembly import put_image, put_index
 from amphora.oci.blobs import BlobStore
 from amphora.oci.config import DEFAULT_PATH, ContainerConfig, History, ImageConfig, timestamp
@@ -51,7 +53,7 @@ async def create_base(
     InvalidValueError, MissingToolError, ToolFailedError, DiskFullError.
     """
     suite_of(request)
-    executions = Emulation().prepare(request.platforms)
+    executions = Emulation(handoff=request.handoff).prepare(request.platforms)
     sweep_workspaces(store.root)
     with workspace(store.root) as work:
         epoch = request.source_date_epoch
@@ -60,8 +62,8 @@ async def create_base(
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    group.create_task(creation.variant(platform, executions[platform].where))
-                    for platform in request.platforms
+                    group.create_task(creation.variant(execution))
+                    for execution in executions.values()
                 ]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
@@ -83,16 +85,31 @@ class _Creation:
     work: Path
     on_output: Callable[[Platform, bytes], None]
 
-    async def variant(self, platform: Platform, ran: str) -> CreatedVariant:
+    async def variant(self, execution: Execution) -> CreatedVariant:
         started = time.monotonic()
-        root = self.work / secrets.token_hex(4)
-        await bootstrap(self.request, platform, root, lambda chunk: self.on_output(platform, chunk))
+        platform = execution.platform
+        root, ran = await self._bootstrap(execution)
         layer = await in_thread(_store_layer, self.blobs, root, self.time)
         await in_thread(remove_tree, root)
         config = _config(self.request, platform, layer, timestamp(self.time))
         manifest = put_image(self.blobs, config, [layer.descriptor])
         seconds = time.monotonic() - started
         return CreatedVariant(platform, manifest, ran, seconds, layer.descriptor.size)
+
+    async def _bootstrap(self, execution: Execution) -> tuple[Path, str]:
+        """The root, and where its programs ran."""
+        platform = execution.platform
+        hear = functools.partial(self.on_output, platform)
+        if execution.handoff:
+            root = self.work / secrets.token_hex(4)
+            account = await bootstrap_handing_off(self.request, platform, root, self.work, hear)
+            if account:
+                hear(account.summary.encode() + b"\n")
+                return root, "handoff" if account.handed_off else execution.where
+            await in_thread(remove_tree, root)
+        root = self.work / secrets.token_hex(4)
+        await bootstrap(self.request, platform, root, hear)
+        return root, execution.where
 
 
 def _store_layer(blobs: BlobStore, root: Path, time_made: int) -> LayerBlob:

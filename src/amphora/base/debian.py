@@ -7,7 +7,7 @@ https://gitlab.mister-muffin.de/josch/mmdebstrap
 
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from amphora.base.request import BaseRequest
@@ -33,15 +33,45 @@ _KEPT_CHUNKS = 64
 
 
 async def bootstrap(
-    request: BaseRequest, platform: Platform, root: Path, on_output: Callable[[bytes], None]
+    request: BaseRequest,
+    platform: Platform,
+    root: Path,
+    on_output: Callable[[bytes], None],
+    hooks: Sequence[str] = (),
 ) -> None:
     """Fill `root`, which must not exist, with the suite's packages for a platform.
 
-    Raises InvalidValueError for a distribution that is not Debian,
-    UnsupportedPlatformError for a platform Debian has no port of, MissingToolError,
-    and ToolFailedError with the end of mmdebstrap's output.
+    `hooks` are options of mmdebstrap. Raises InvalidValueError for a distribution that is
+    not Debian, UnsupportedPlatformError for a platform Debian has no port of,
+    MissingToolError, and ToolFailedError with the end of mmdebstrap's output.
     """
-    command = _command(request, platform, root)
+    options = [f"--variant={request.variant}", *hooks]
+    if request.include:
+        options.append("--include=" + ",".join(request.include))
+    await _mmdebstrap(request, platform, root, options, on_output)
+    _remove_transient(root)
+
+
+async def extract(
+    request: BaseRequest, platform: Platform, root: Path, packages: Sequence[str]
+) -> None:
+    """Fill `root` with what is in packages, and all that they need, without installing it.
+
+    apt's own files of them are left in var/cache/apt/archives. Raises as bootstrap.
+    """
+    options = ["--variant=extract", "--skip=cleanup/apt/cache"]
+    options += [f"--include={package}" for package in packages]
+    await _mmdebstrap(request, platform, root, options, lambda _: None)
+
+
+async def _mmdebstrap(
+    request: BaseRequest,
+    platform: Platform,
+    root: Path,
+    options: Sequence[str],
+    on_output: Callable[[bytes], None],
+) -> None:
+    command = _command(request, platform, root, options)
     said: deque[bytes] = deque(maxlen=_KEPT_CHUNKS)
 
     def hear(chunk: bytes) -> None:
@@ -54,7 +84,6 @@ async def bootstrap(
     status = await stream(command, hear, extra_environment=extra)
     if status != 0:
         raise tool_failed(command, status, b"".join(said))
-    _remove_transient(root)
 
 
 def suite_of(request: BaseRequest) -> str:
@@ -69,7 +98,9 @@ def suite_of(request: BaseRequest) -> str:
     return str(reference.tag).removesuffix("-slim")
 
 
-def _command(request: BaseRequest, platform: Platform, root: Path) -> list[str]:
+def _command(
+    request: BaseRequest, platform: Platform, root: Path, options: Sequence[str]
+) -> list[str]:
     port = PORTS.get(str(platform))
     if port is None:
         raise UnsupportedPlatformError(
@@ -80,12 +111,10 @@ def _command(request: BaseRequest, platform: Platform, root: Path) -> list[str]:
     command = [
         find_tool("mmdebstrap", "mmdebstrap"),
         "--mode=root",
-        f"--variant={request.variant}",
         f"--architectures={port}",
         "--format=directory",
+        *options,
     ]
-    if request.include:
-        command.append("--include=" + ",".join(request.include))
     command += [suite_of(request), str(root)]
     return [*command, request.mirror] if request.mirror else command
 

@@ -20,3 +20,4 @@ class BaseRequest:
     variant: str = "minbase"
     mirror: str = ""
     source_date_epoch: int | None = None
+    handoff: bool = True

@@ -6,6 +6,7 @@ file is not opened.
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,7 @@ from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
 from amphora.emulation.verdict import Reason, Refusal, Verdict
 from amphora.system.elf import Dynamics, read_dynamics, word_size
-from amphora.system.roots import find_in_root, glob_in_root, read_in_root
+from amphora.system.roots import find_in_root, glob_in_root, read_in_root, resolve_in_root
 
 #: Inode, size and time of last change: nobody can alter a file and keep all three.
 Identity: TypeAlias = tuple[int, int, int]
@@ -27,6 +28,9 @@ Identity: TypeAlias = tuple[int, int, int]
 
 #: Many times what the largest program has that rules look into.
 _LARGEST = 64 << 20
+
+#: In a rule's `inserted`: a path of the native side.
+_NATIVE_PATH = re.compile("<([^>]+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,9 @@ class NativeSide:
             raise Refusal(Reason.NOT_NATIVE, rule.counterpart or path)
         loader, options = self.libraries.loading(ours)
         if rule.replacement:
-            rule = replace(rule, replacement=self._shown(self._replacement(rule)))
+            rule = replace(rule, replacement=self._shown(self._existing(rule.replacement)))
+        inserted = [_NATIVE_PATH.sub(self._native_path, text) for text in rule.inserted]
+        rule = replace(rule, inserted=inserted)
         if rule.also_as and not self._has(counterpart, rule.also_as_unless):
             rule = replace(rule, only_as=[*rule.only_as, *rule.also_as])
         shown = self._shown(counterpart)
@@ -165,12 +171,14 @@ class NativeSide:
         content = read_in_root(self.root, str(program.relative_to(self.root)), _LARGEST) or b""
         return len(content) == _LARGEST or text.encode() in content
 
-    def _replacement(self, rule: Rule) -> Path:
-        for path in glob_in_root(self.root, rule.replacement):
-            found = find_in_root(self.root, path)
-            if found is not None:
-                return found
-        raise Refusal(Reason.NOT_NATIVE, rule.replacement)
+    def _native_path(self, match: re.Match[str]) -> str:
+        return self._shown(self._existing(match[1]))
+
+    def _existing(self, pattern: str) -> Path:
+        """What there is of that name; raises Refusal if there is nothing."""
+        for path in glob_in_root(self.root, pattern):
+            return resolve_in_root(self.root, path)
+        raise Refusal(Reason.NOT_NATIVE, pattern)
 
     def _renamed(self, counterpart: Path, rule: Rule, program: Dynamics) -> str:
         """Where the counterpart is that takes itself for the image's: a copy, or its libraries."""

@@ -36,6 +36,13 @@ def command() -> None:
     type=click.Choice(["essential", "apt", "minbase", "important", "standard"]),
     help="How much is in it beside what you include.",
 )
+@click.option(
+    "--handoff",
+    type=click.Choice(["off", "exact"]),
+    default="exact",
+    show_default=True,
+    help="Give programs of other CPUs to native counterparts that write the same bytes.",
+)
 @format_option
 @pass_settings
 @in_worker
@@ -46,6 +53,7 @@ def create(
     platforms: tuple[Platform, ...],
     include: tuple[str, ...],
     variant: str,
+    handoff: str,
     output_format: str,
 ) -> None:
     """Make a base image out of Debian's packages, for several platforms at once.
@@ -66,6 +74,7 @@ def create(
         variant=variant,
         mirror=settings.mirror,
         source_date_epoch=source_date_epoch(),
+        handoff=handoff == "exact",
     )
     numbers = {platform: number for number, platform in enumerate(request.platforms, 1)}
     started = time.monotonic()
