@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from amphora.build.state import ImageState, Twin
 from amphora.core.descriptor import Descriptor
@@ -11,9 +12,11 @@ from amphora.core.errors import NotFoundError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.oci.graph import image_for, variants
+from amphora.oci.layout import import_layout
 from amphora.oci.snapshots import Layer
 from amphora.oci.store import Store
 from amphora.registry.client import Registry
+from amphora.system.tasks import in_thread
 
 
 class Bases:
@@ -47,10 +50,19 @@ class Bases:
                 await self._pull(reference, platform)
         return self._from_store(reference, platform)
 
+    async def of_layout(
+        self, directory: Path, platform: Platform, *, tag: str, digest: Digest | None
+    ) -> tuple[ImageState, Sequence[str]]:
+        """The same for an image in an OCI image layout; raises what import_layout raises."""
+        root = await in_thread(import_layout, self._store.blobs, directory, tag=tag, digest=digest)
+        return self._state(root, platform)
+
     def _from_store(
         self, reference: Reference, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
-        root = self._store.resolve(reference)
+        return self._state(self._store.resolve(reference), platform)
+
+    def _state(self, root: Descriptor, platform: Platform) -> tuple[ImageState, Sequence[str]]:
         _, manifest, config = image_for(self._store.blobs, root, platform)
         state = ImageState.of_image(manifest, config)
         native = self._native(root, platform)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import BinaryIO
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.platform import Platform
@@ -14,12 +14,15 @@ class BuildRequest:
     """The arguments of `amphora build` that decide what is built.
 
     `source_date_epoch` is in seconds since 1970, UTC; with it, nothing in the image
-    is younger, and what comes from the context has exactly that time.
+    is younger, and what comes from the context has exactly that time. `context` is a
+    directory, a URL, or "-" for `stdin`; `dockerfile` is a path, "-", or None for the usual one.
     """
 
-    context: Path
-    dockerfile: Path
+    context: str
+    dockerfile: str | None
     platforms: Sequence[Platform]
+    stdin: BinaryIO
+    build_contexts: Mapping[str, str] = field(default_factory=dict)
     target: str | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from amphora.build.bases import Bases
+from amphora.build.contexts import NamedContexts
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
@@ -24,7 +25,7 @@ from amphora.build.request import BuildRequest
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState, Twin
 from amphora.build.steps import CopyStep, FetchStep, Step
-from amphora.build.transfer import context_step, stage_step
+from amphora.build.transfer import context_step, stage_step, tree_step
 from amphora.core.digest import Digest
 from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
@@ -48,6 +49,7 @@ class Solver:
         context: FileTree,
         *,
         bases: Bases,
+        contexts: NamedContexts,
         fetcher: Fetcher,
         executor: Executor,
         snapshots: Snapshots,
@@ -64,6 +66,7 @@ class Solver:
         self._dockerfile = dockerfile
         self._context = context
         self._bases = bases
+        self._contexts = contexts
         self._fetcher = fetcher
         self._executor = executor
         self._snapshots = snapshots
@@ -132,12 +135,17 @@ class Solver:
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
-            return await self._context_step(instruction, directory)
+            return await self._context_step(instruction, self._context, directory)
         source = self._dockerfile.source_stage(instruction.from_, stage)
-        if source is None:
-            state, _ = await self._bases.resolve(instruction.from_, target)
-        else:
+        if source is not None:
             state, _ = await self._stage(source, target)
+        elif self._contexts.has(instruction.from_):
+            found = await self._contexts.open(instruction.from_, target)
+            if isinstance(found, FileTree):
+                return await self._context_step(instruction, found, directory)
+            state, _ = found
+        else:
+            state, _ = await self._bases.resolve(instruction.from_, target)
         return await in_thread(
             stage_step,
             instruction,
@@ -161,12 +169,14 @@ class Solver:
         done = await task
         return state.with_layer(done.layer, done.created, source.code)
 
-    async def _context_step(self, instruction: ast.Transfer, directory: str) -> Step:
-        """The step for files of the context, which all platforms look for together."""
+    async def _context_step(
+        self, instruction: ast.Transfer, tree: FileTree, directory: str
+    ) -> Step:
+        """The step for files of a context, which all platforms look for together."""
         wanted = (instruction, directory)
         if wanted not in self._context_steps:
             self._context_steps[wanted] = self._group.create_task(
-                self._find_in_context(instruction, self._context, directory)
+                self._find_in_context(instruction, tree, directory)
             )
         return await self._context_steps[wanted]
 
@@ -207,14 +217,16 @@ class Solver:
         platform = Platform.parse(base.platform) if base.platform else target
         parent = self._dockerfile.base_stage(base.image, stage)
         triggers: Sequence[str] = ()
+        if self._contexts.has(stage.name):
+            # The context is what this stage would have come to.
+            state, _ = await self._from_context(stage.name, base, platform)
+            return state.without_triggers(), StageScope(scope, state.environment)
         if parent is not None:
             state, parent_scope = await self._stage(parent, target)
             variables = parent_scope.child()
             triggers = state.config.on_build or ()
         elif base.image == SCRATCH:
-            state = ImageState.scratch(platform)
-            if self._epoch is not None:
-                state = replace(state, created=timestamp(self._epoch))
+            state = self._scratch(platform)
             variables = StageScope(scope, state.environment)
         else:
             state, triggers = await self._from_image(base, platform)
@@ -226,8 +238,25 @@ class Solver:
     async def _from_image(
         self, base: ast.From, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
+        if self._contexts.has(base.image):
+            return await self._from_context(base.image, base, platform)
         with base.source.located(base.source.span(base.image)):
             return await self._bases.resolve(base.image, platform)
+
+    async def _from_context(
+        self, name: str, base: ast.From, platform: Platform
+    ) -> tuple[ImageState, Sequence[str]]:
+        """An image, or scratch with the files of a directory in it."""
+        with base.source.located():
+            found = await self._contexts.open(name, platform)
+            if not isinstance(found, FileTree):
+                return found
+            step = await in_thread(tree_step, found, self._epoch)
+        return await self.take(self._scratch(platform), step, base.source.code, base.source), ()
+
+    def _scratch(self, platform: Platform) -> ImageState:
+        state = ImageState.scratch(platform)
+        return state if self._epoch is None else replace(state, created=timestamp(self._epoch))
 
     async def _perform(
         self, key: str, state: ImageState, step: Step, title: str, source: Source

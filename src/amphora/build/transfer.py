@@ -54,6 +54,19 @@ def context_step(
     return _step(instruction, found, content, directory, rules=rules, fetched=fetched)
 
 
+def tree_step(tree: FileTree, epoch: int | None) -> CopyStep:
+    """The step that makes a whole tree the root of an image; raises ContextError."""
+    with _explaining_unreadable():
+        sources = tree.find("/")
+        content = {"context": str(tree.digest(sources))}
+
+    @contextmanager
+    def found() -> Iterator[Sequence[Source]]:
+        yield sources
+
+    return CopyStep(found, content, "/", "", CopyRules(owner=User(), mtime=epoch))
+
+
 def _local_sources(instruction: ast.Transfer) -> list[str]:
     """The sources that are paths; raises DockerfileError for a URL that COPY is given."""
     remote = [source for source in instruction.sources if is_remote(source)]

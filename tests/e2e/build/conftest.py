@@ -139,3 +139,9 @@ def build(seeded, tmp_path) -> Builder:
 def build_elsewhere():
     """A Builder for another store or another directory."""
     return Builder
+
+
+@pytest.fixture
+def built():
+    """What a command printed, as a value."""
+    return Built

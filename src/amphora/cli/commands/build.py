@@ -1,6 +1,7 @@
 """`amphora build`."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +33,23 @@ class Output:
 
 
 @click.command("build")
-@click.argument("context", type=click.Path(path_type=Path), default=".", metavar="[DIRECTORY]")
+@click.argument("context", default=".", metavar="[DIRECTORY|URL|-]")
 @platform_option("What to build for, comma-separated. Default: this machine's platform.")
 @click.option("-t", "--tag", "tags", type=REFERENCE, multiple=True, help="Name of the image.")
 @click.option(
     "-f",
     "--file",
     "dockerfile",
-    type=click.Path(path_type=Path),
-    help="The Dockerfile. Default: DIRECTORY/Dockerfile.",
+    help="The Dockerfile, or - for standard input. Default: DIRECTORY/Dockerfile.",
+)
+@click.option(
+    "--build-context",
+    "build_contexts",
+    multiple=True,
+    callback=read_pairs,
+    metavar="NAME=LOCATION",
+    help="What FROM NAME and COPY --from=NAME mean: a directory, a URL of a tar or a Git"
+    " repository, docker-image://IMAGE or oci-layout://DIRECTORY[:TAG].",
 )
 @click.option("--target", help="The stage to build. Default: the last one.")
 @click.option(
@@ -95,10 +104,11 @@ class Output:
 def command(
     settings: Settings,
     *,
-    context: Path,
+    context: str,
     platforms: tuple[Platform, ...],
     tags: tuple[Reference, ...],
-    dockerfile: Path | None,
+    dockerfile: str | None,
+    build_contexts: dict[str, str],
     target: str | None,
     build_args: tuple[str, ...],
     labels: dict[str, str],
@@ -114,6 +124,9 @@ def command(
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
 
+    The context is a directory, - for a tar or a Dockerfile on standard input, a Git
+    repository (URL.git#REF:DIRECTORY) or the URL of a tar.
+
     The image goes to the store under its tags; with --push to their registries too.
     With SOURCE_DATE_EPOCH in the environment the same input gives the same digest
     on any machine.
@@ -123,7 +136,9 @@ def command(
 
     request = BuildRequest(
         context=context,
-        dockerfile=dockerfile or context / "Dockerfile",
+        dockerfile=dockerfile,
+        stdin=sys.stdin.buffer,
+        build_contexts=build_contexts,
         platforms=platforms or (Platform.host(),),
         target=target,
         build_args=_read_build_args(build_args, os.environ),

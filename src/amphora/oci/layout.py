@@ -1,0 +1,92 @@
+"""Taking an image out of an OCI image layout: a directory that any tool may have made.
+
+https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
+"""
+
+from pathlib import Path
+
+from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
+from amphora.core.errors import NotFoundError
+from amphora.oci import names
+from amphora.oci.blobs import BlobStore
+from amphora.oci.graph import MAX_DOCUMENT_SIZE, children
+from amphora.oci.model import Index
+from amphora.system.roots import find_in_root, read_in_root
+
+_CHUNK = 1 << 20
+
+
+def import_layout(
+    blobs: BlobStore, directory: Path, *, tag: str = "", digest: Digest | None = None
+) -> Descriptor:
+    """Copy one image of a layout into the store, verified; it gets no name there.
+
+    By digest, by tag, or the only one there is. Platforms that the layout lacks are left out.
+    Raises NotFoundError, ManifestError, DigestMismatchError and DiskFullError.
+    """
+    content = read_in_root(directory, names.INDEX_FILE, MAX_DOCUMENT_SIZE)
+    if content is None:
+        raise NotFoundError(
+            f"{directory} is not an OCI image layout",
+            why=f"it has no {names.INDEX_FILE}",
+            next_command="name the directory that holds index.json and blobs/",
+        )
+    root = _choose(directory, Index.decode(content), tag, digest)
+    pending = [(root, True)]
+    while pending:
+        descriptor, required = pending.pop()
+        if _copy(blobs, directory, descriptor.digest, required=required):
+            below = children(blobs, descriptor)
+            pending += [(child, not descriptor.is_index) for child in below]
+    return root
+
+
+def _choose(directory: Path, index: Index, tag: str, digest: Digest | None) -> Descriptor:
+    entries = list(index.manifests)
+    if digest is not None:
+        entries = [entry for entry in entries if entry.digest == digest]
+    elif tag:
+        entries = [entry for entry in entries if _has_tag(entry, tag)]
+    if not entries:
+        wanted = str(digest) if digest else f"the tag {tag!r}" if tag else "an image"
+        tags = sorted(entry.annotations.get(names.REF_NAME, "(none)") for entry in index.manifests)
+        raise NotFoundError(
+            f"the layout {directory} does not have {wanted}",
+            why=f"its tags are {', '.join(tags)}" if tags else "it is empty",
+            next_command="choose one with oci-layout://DIRECTORY:TAG",
+        )
+    if len({entry.digest for entry in entries}) > 1:
+        raise NotFoundError(
+            f"the layout {directory} has {len(entries)} images",
+            why="it is not clear which of them is meant",
+            next_command="choose one with oci-layout://DIRECTORY:TAG or @DIGEST",
+        )
+    return names.without_name(entries[0])
+
+
+def _has_tag(entry: Descriptor, tag: str) -> bool:
+    reference = names.name_of(entry)
+    return entry.annotations.get(names.REF_NAME) == tag or (
+        reference is not None and reference.tag == tag
+    )
+
+
+def _copy(blobs: BlobStore, directory: Path, digest: Digest, *, required: bool) -> bool:
+    """False if the layout does not have it and need not."""
+    if blobs.has(digest):
+        return True
+    path = find_in_root(directory, f"blobs/{digest.algorithm}/{digest.hex}")
+    if path is None:
+        if not required:
+            return False
+        raise NotFoundError(
+            f"the layout {directory} is not whole",
+            why=f"it lacks blob {digest}",
+            next_command="make the layout again",
+        )
+    with path.open("rb") as file, blobs.writer(digest.algorithm) as writer:
+        while chunk := file.read(_CHUNK):
+            writer.write(chunk)
+        writer.commit(expected=digest)
+    return True
