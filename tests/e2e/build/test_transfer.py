@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -176,3 +177,18 @@ ADD --keep-git-dir --checksum={commit} {url}?tag=v1 /git/
     missing = build.write(f"FROM scratch\nADD {url}#v1:none /\n").run()
     assert missing.returncode == 13
     assert "has no directory 'none'" in missing.stderr
+
+
+def test_the_example_of_the_documentation_is_true(build):
+    page = (Path(__file__).parents[3] / "docs/dockerfile.md").read_text()
+    example = page.partition("```dockerfile\n")[2].partition("```")[0]
+    build.write(
+        example, src__notes="x", src__deep__a="a", **{"src__deep__b.txt": "b", "src__c.md": "c"}
+    )
+    built = build()
+    names = [{name for name, file in built.layer(n).items() if file.kind == "-"} for n in range(4)]
+    assert names[0] == {"texts/deep/b.txt"}
+    assert names[1] == {"app/deep/a", "app/deep/b.txt"}
+    assert names[2] == {f"served/{name}" for name in ("notes", "deep/a", "deep/b.txt", "c.md")}
+    assert built.layer(2)["served/deep"].mode == 0o755
+    assert len(names[3]) == 4
