@@ -1,10 +1,21 @@
 """`base create` where it fails; that it works, the getting-started document shows."""
 
+import json
 import shutil
+import tarfile
 
 import pytest
 
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.graph import image_for
+from amphora.oci.store import Store
+
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
+
+FOREIGN = next(
+    f"linux/{name}" for name in ("arm64", "amd64") if name != Platform.host().architecture
+)
 
 
 @pytest.fixture(autouse=True)
@@ -13,8 +24,27 @@ def _needs_mmdebstrap():
         pytest.skip("needs mmdebstrap: make setup")
 
 
-def test_an_unknown_suite_is_said_in_mmdebstraps_words(amphora):
-    failed = amphora("base", "create", "debian:nosuchsuite", "--platform", "linux/amd64")
+def test_the_foreign_one_is_made_with_native_programs_and_shows_nothing_of_it(amphora):
+    options = ("--platform", FOREIGN, "--variant", "essential", "--format", "json")
+    created = json.loads(amphora.ok("base", "create", "debian:trixie", *options))
+    (variant,) = created["variants"]
+    assert (variant["platform"], variant["ran"]) == (FOREIGN, "handoff")
+    store = Store(amphora.store)
+    image = store.resolve(Reference.parse("debian:trixie"))
+    _, manifest, _ = image_for(store.blobs, image, Platform.parse(FOREIGN))
+    with (
+        store.blobs.open(manifest.layers[0].digest) as blob,
+        tarfile.open(fileobj=blob, mode="r:gz") as layer,
+    ):
+        names = [name.strip("./") for name in layer.getnames()]
+    assert "usr/bin/dpkg" in names
+    assert [name for name in names if "amphora" in name or name.startswith("dev/")] == []
+    assert list((amphora.store / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+def test_an_unknown_suite_is_said_in_mmdebstraps_words(amphora, platform):
+    failed = amphora("base", "create", "debian:nosuchsuite", "--platform", platform)
     assert failed.returncode == 23
     assert "mmdebstrap exited with status" in failed.stderr
     assert "nosuchsuite" in failed.stderr

@@ -60,12 +60,29 @@ def test_a_library_that_is_preloaded_for_all(on_stage):
     assert on_stage(inside) == (True, False)
 
 
+SCRIPTS = {"only_scripts": ["/lib/compile.py", "-mcompile", "-cprint()"]}
 VERSION = {"never_with": ["--version", "-v"], "never_with_prefix": ["--help=", "-print"]}
 
 
 @pytest.mark.parametrize(
     ("rule", "name", "arguments", "native"),
     [
+        (SCRIPTS, "x", ["/lib/compile.py", "a", "-c"], True),
+        (SCRIPTS, "x", ["-E", "-S", "-O", "/lib/compile.py"], True),
+        (SCRIPTS, "x", ["-E", "-m", "compile", "x"], True),
+        (SCRIPTS, "x", ["-c", "print()"], True),
+        (SCRIPTS, "x", [], False),
+        (SCRIPTS, "x", ["-"], False),
+        (SCRIPTS, "x", ["compile"], False),
+        (SCRIPTS, "x", ["lib/compile.py"], False),
+        (SCRIPTS, "x", ["x", "/lib/compile.py"], False),
+        (SCRIPTS, "x", ["-m"], False),
+        (SCRIPTS, "x", ["-m", "other", "-m", "compile"], False),
+        (SCRIPTS, "x", ["-m", "/lib/compile.py"], False),
+        (SCRIPTS, "x", ["-c", "print() #"], False),
+        (SCRIPTS, "x", ["-cimport os", "/lib/compile.py"], False),
+        (SCRIPTS, "x", ["-e", "print()", "/lib/compile.py"], False),
+        (SCRIPTS, "x", ["-Em", "/lib/compile.py"], False),
         (VERSION, "x", ["a", "--version"], False),
         (VERSION, "x", ["-v"], False),
         (VERSION, "x", ["-vv", "--versions", "-help", ""], True),

@@ -70,9 +70,9 @@ def test_the_whole_command(run, tmp_path):
     root, heard = run(asked)
     assert (root / "arguments").read_text().splitlines() == [
         "--mode=root",
-        "--variant=apt",
         "--architectures=amd64",
         "--format=directory",
+        "--variant=apt",
         "--include=gcc,make",
         "bookworm",
         str(tmp_path / "root"),
@@ -84,7 +84,7 @@ def test_the_whole_command(run, tmp_path):
 def test_nothing_is_asked_for_that_was_not(run):
     root, _ = run(request())
     arguments = (root / "arguments").read_text().splitlines()
-    assert arguments[1] == "--variant=minbase"
+    assert arguments[3] == "--variant=minbase"
     assert arguments[-1] == str(root)
     assert not any(argument.startswith("--include") for argument in arguments)
 

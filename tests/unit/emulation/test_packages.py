@@ -46,6 +46,24 @@ def test_installed_packages_have_versions(root):
     assert Packages.read(root) == Packages({"bash": "5.2.37-2+b5", "odd": "2:1.0~rc1-1"})
 
 
+def test_while_dpkg_works_its_journal_counts_in_order(root):
+    """dpkg(1) keeps what it changed in `updates` until it writes the status anew."""
+    updates = root / "var/lib/dpkg/updates"
+    updates.mkdir()
+    entry = "Package: {}\nStatus: {}\nVersion: {}\n"
+    for number, fields in enumerate(
+        [
+            ("new", "install ok unpacked", "1"),
+            ("odd", "install ok half-installed", "3"),
+            ("new", "install ok half-configured", "2"),
+            ("bash", "deinstall ok config-files", "5.2.37-2+b5"),
+        ]
+    ):
+        (updates / f"{number:04}").write_text(entry.format(*fields))
+    (updates / "tmp.i").write_text(entry.format("half", "install ok installed", "9"))
+    assert Packages.read(root).versions == {"new": "2"}
+
+
 def test_owners_by_the_name_before_or_after_the_merge_of_usr(root):
     info = root / "var/lib/dpkg/info"
     (info / "bash.list").write_text("/.\n/bin\n/bin/bash\n/usr/share/doc\n")

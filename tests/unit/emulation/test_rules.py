@@ -87,7 +87,9 @@ def test_rules_that_belong_together_are_whole():
 
 
 def test_programs_that_tell_their_cpu_are_in_no_rule():
-    named = {Path(program).name for rule in read_rules() for program in rule.programs}
+    """Interpreters only in rules that say what they may be given to run."""
+    general = [rule for rule in read_rules() if not rule.only_scripts]
+    named = {Path(program).name for rule in general for program in rule.programs}
     telling = "uname arch lscpu ldconfig ldd perl python3 seq printf numfmt od stdbuf su sudo mount"
     assert named.isdisjoint(telling.split())
 
@@ -123,6 +125,14 @@ def test_placeholders_are_filled_in_by_what_is_there(tmp_path):
     assert filled.environment == ["V=14"]
     assert filled.starts == ["/x86_64-linux-gnu/ld"]
     assert filled.accompanied_where == "/14/start.o"
+
+
+def test_the_rule_for_a_path_is_found_without_looking_at_a_root():
+    rule = Rule(programs=["usr/bin/sed", "usr/bin/python{version}"], package="python{version}-x")
+    assert rule.applied_to("usr/bin/sed") is rule
+    assert rule.applied_to("usr/bin/python3.13").package == "python3.13-x"
+    for path in ("bin/sed", "usr/bin/python", "usr/bin/python3.x", "usr/bin/sed/", "", "\0"):
+        assert rule.applied_to(path) is None
 
 
 def test_links_of_the_image_are_followed_in_the_image(tmp_path):
