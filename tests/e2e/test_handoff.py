@@ -1,6 +1,7 @@
 """Handoff as a user meets it: what a build says of it, what it shows, and what it keeps."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -43,6 +44,20 @@ def test_a_step_tells_what_it_handed_off(build):
     assert step["emulated"] == {"/usr/bin/uname": 1}
     count = sum(step["handed_off"].values())
     assert step["share"] == round(count / (count + 1), 4)
+
+
+def test_a_step_tells_what_took_long_in_qemu(build):
+    """A loop that is emulated, beside one that is not; both are busy for a second or more."""
+    said, (step,) = build(
+        "FROM tools\n"
+        "RUN seq -f %.9g 1 150000 > /dev/null; head -c 200M /dev/zero | sha256sum; uname -m\n"
+    )
+    seconds = step["emulated_seconds"]
+    assert max(seconds, key=seconds.get) == "/usr/bin/seq"
+    assert "/usr/bin/sha256sum" not in seconds
+    assert 0.1 < sum(seconds.values()) < step["seconds"] * os.cpu_count()
+    assert "emulated: /usr/bin/seq 1 ≈ " in said
+    assert " s of CPU in QEMU" in said
 
 
 def test_programs_see_nothing_of_it_but_a_directory_of_dev(build):

@@ -1,7 +1,7 @@
 """What `amphora build` does in the worker: build, name, export, push."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amphora.build.build import build
@@ -57,8 +57,15 @@ def write_handoff_report(result: BuildResult, path: Path) -> None:
             "share": round(step.account.share, 4),
             "handed_off": dict(step.account.handed_off.most_common()),
             "emulated": dict(step.account.emulated.most_common()),
+            "emulated_seconds": _rounded(step.account.seconds),
         }
         for step in result.steps
         if step.account is not None
     ]
     write_atomically(path.absolute(), json.dumps(report, indent=2).encode() + b"\n")
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Largest first."""
+    most = sorted(seconds.items(), key=lambda item: item[1], reverse=True)
+    return {name: round(value, 2) for name, value in most}

@@ -11,6 +11,12 @@ _NAMED = 5
 _MOST_READ = 64 << 20
 _LONGEST_LINE = 512
 
+#: The end of a longer path is what the log has (LONGEST_NAME in native/handoff.c).
+_LONGEST_NAME = 255
+
+#: Below that many seconds a guess is noise.
+_WORTH_SAYING = 0.1
+
 #: How many different paths an account holds; the rest are counted together.
 _MOST_NAMES = 10_000
 _OTHERS = "others"
@@ -18,10 +24,14 @@ _OTHERS = "others"
 
 @dataclass(slots=True)
 class Account:
-    """How often each program was executed, by path: handed off, and in the emulator."""
+    """How often each program was executed, by path: handed off, and in the emulator.
+
+    `seconds` is about how long those in the emulator took of the CPU.
+    """
 
     handed_off: Counter[str] = field(default_factory=Counter)
     emulated: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def read(self, log: Path) -> None:
         """Count the lines of a log.
@@ -34,7 +44,7 @@ class Account:
 
     def count(self, kind: bytes, path: str) -> None:
         """One line of the log: N(ative), Q(EMU), or R(efused) after an N for the same path."""
-        name = "".join(letter if letter.isprintable() else "?" for letter in path)
+        name = _shown(path)
         counted = self.emulated if kind == b"Q" else self.handed_off
         full = len(self.handed_off) + len(self.emulated) >= _MOST_NAMES
         if full and name not in counted:
@@ -46,6 +56,13 @@ class Account:
         elif kind == b"R":
             counted.pop(name, None)
 
+    def spend(self, path: bytes, seconds: float) -> None:
+        """Add to what a program took, as it was executed: the log has the end of a long path."""
+        name = _shown(path[-_LONGEST_NAME:].decode(errors="replace"))
+        if name not in self.seconds and len(self.seconds) >= _MOST_NAMES:
+            name = _OTHERS
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
     @property
     def share(self) -> float:
         """The part of all executions that was handed off, from 0 to 1."""
@@ -54,10 +71,29 @@ class Account:
 
     @property
     def summary(self) -> str:
-        """One line: `98% of 2618 programs handed off; emulated: ./conftest 30, uname 9`."""
+        """One line: `98% of 2618 programs handed off; emulated: ./conftest 30 ≈ 2.1 s, uname 9`.
+
+        What took longest comes first, and the sum last.
+        """
         total = self.handed_off.total() + self.emulated.total()
         line = f"{self.share:.0%} of {total} programs handed off"
         if self.emulated:
-            most = self.emulated.most_common(_NAMED)
-            line += "; emulated: " + ", ".join(f"{path} {count}" for path, count in most)
-        return line
+            most = sorted(self.emulated.items(), key=self._cost, reverse=True)[:_NAMED]
+            line += "; emulated: " + ", ".join(self._named(path, count) for path, count in most)
+        seconds = sum(self.seconds.values())
+        return f"{line}; ≈ {seconds:.1f} s of CPU in QEMU" if seconds >= _WORTH_SAYING else line
+
+    def _cost(self, item: tuple[str, int]) -> tuple[float, int]:
+        path, count = item
+        return self.seconds.get(path, 0.0), count
+
+    def _named(self, path: str, count: int) -> str:
+        seconds = self.seconds.get(path, 0.0)
+        return (
+            f"{path} {count} ≈ {seconds:.1f} s" if seconds >= _WORTH_SAYING else f"{path} {count}"
+        )
+
+
+def _shown(path: str) -> str:
+    """Fit for a terminal, whatever whoever wrote it had in mind."""
+    return "".join(letter if letter.isprintable() else "?" for letter in path)

@@ -26,6 +26,9 @@ _ENTRY_AT, _HEADERS_AT, _COUNT_AT = 24, 32, 54
 #: p_type, p_flags, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 
+#: What the executables of processes in a grafted emulator are called in /proc.
+SHOWN_AS = "/memfd:handoff-"
+
 
 def handoff_code() -> bytes | None:
     """The code for this machine's CPU, as `make setup` compiled it; None if it did not."""
@@ -37,7 +40,7 @@ def handoff_code() -> bytes | None:
 @contextmanager
 def grafted(emulator: Path, code: bytes) -> Iterator[Path]:
     """A path under which the grafted emulator can be opened meanwhile; it is on no disk."""
-    descriptor = os.memfd_create(emulator.name, os.MFD_CLOEXEC)
+    descriptor = os.memfd_create(f"handoff-{emulator.name}", os.MFD_CLOEXEC)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(graft(emulator, code))

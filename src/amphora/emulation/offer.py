@@ -26,6 +26,7 @@ from amphora.emulation.account import Account
 from amphora.emulation.counterparts import Identity, NativeSide, identity, wanted_packages
 from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import read_rules
+from amphora.emulation.sampling import sampled
 from amphora.emulation.table import Handoff, write_table
 from amphora.emulation.verdict import Reason
 from amphora.system.roots import find_in_root
@@ -92,7 +93,7 @@ async def offered(offer: Offer, image: Path) -> AsyncIterator[Account]:
     desk = _Desk(offer, image, offer.side(offer.native))
     await in_thread(desk.judge_all)
     try:
-        async with _answering(offer.area, desk.answer):
+        async with _answering(offer.area, desk.answer), sampled(image, account):
             yield account
     finally:
         account.read(offer.log)

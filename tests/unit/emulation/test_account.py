@@ -23,6 +23,27 @@ def test_a_summary_names_what_was_emulated_most():
     assert account().summary == "0% of 0 programs handed off"
 
 
+def test_a_summary_begins_with_what_took_longest():
+    counted = account("N/bin/sh", "N/bin/sh", *["Q/bin/a"] * 30, "Q/bin/b", "Q/bin/c", "Q/bin/c")
+    for path, seconds in ((b"/bin/b", 1.5), (b"/bin/a", 0.01), (b"/bin/c", 0.2), (b"/bin/b", 0.5)):
+        counted.spend(path, seconds)
+    assert counted.summary.partition("; ")[2] == (
+        "emulated: /bin/b 1 ≈ 2.0 s, /bin/c 2 ≈ 0.2 s, /bin/a 30; ≈ 2.2 s of CPU in QEMU"
+    )
+    assert counted.seconds == {"/bin/b": 2.0, "/bin/a": 0.01, "/bin/c": 0.2}
+
+
+def test_what_takes_time_is_named_as_it_is_in_the_log():
+    counted = Account()
+    long = b"/" + b"x" * 300
+    counted.spend(long, 1)
+    counted.spend(b"\033[31m", 1)
+    assert counted.seconds == {"x" * 255: 1, "?[31m": 1}
+    for number in range(20_000):
+        counted.spend(b"/%d" % number, 1)
+    assert len(counted.seconds) <= 10_001
+
+
 def test_what_was_refused_after_all_counts_as_emulated():
     counted = account("N/a", "N/a", "R/a", "Q/a", "R/never")
     assert dict(counted.handed_off) == {"/a": 1}
