@@ -15,6 +15,27 @@ from layers import compare
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 NATIVE, FOREIGN = "linux/amd64", "linux/arm64"
+
+
+@pytest.fixture
+def both_ways(context, tmp_path):
+    """Build without handoff, twice, and with it; returns its account, and how they compare."""
+
+    def build(program, dockerfile):
+        program = replace(program, environment={"SOURCE_DATE_EPOCH": "1700000000"})
+        directory = context(dockerfile)
+        report = tmp_path / "report.json"
+        common = ("--platform", FOREIGN, "--no-cache", "--quiet", directory)
+        program.ok("build", "-t", "off-1", "--handoff", "off", *common)
+        program.ok("build", "-t", "off-2", "--handoff", "off", *common)
+        program.ok("build", "-t", "exact", "--handoff-report", report, *common)
+        [account] = json.loads(report.read_text())
+        found = compare(program.store, ("off-1", "off-2"), "exact", Platform.parse(FOREIGN))
+        return account, found
+
+    return build
+
+
 WORK = r"""FROM tools
 WORKDIR /work
 RUN set -e; \
@@ -36,20 +57,49 @@ RUN set -e; \
 """
 
 
-def test_layers_are_the_same_to_the_byte(tools, context, tmp_path):
-    directory = context(WORK)
-    report = tmp_path / "report.json"
-    common = ("--platform", FOREIGN, "--no-cache", "--quiet", directory)
-    tools.ok("build", "-t", "off-1", "--handoff", "off", *common)
-    tools.ok("build", "-t", "off-2", "--handoff", "off", *common)
-    tools.ok("build", "-t", "exact", "--handoff-report", report, *common)
-    [account] = json.loads(report.read_text())
+#: Debian's busybox runs what it can in its own process: only a path is executed.
+APPLETS = r"""FROM busybox
+WORKDIR /work
+RUN set -e; for path in $(/bin/ls /bin/[d-f]*); do \
+        echo "$path" | /bin/sed s/bin/BIN/ | /bin/tr a-z A-Z | /bin/cut -c2- >> rows; done; \
+    /bin/awk '{ s += NR / 3 } END { printf "%.17g\n", s }' rows > sum; \
+    /bin/printf '%s %d %.3f\n' text 42 2.5 > printed; /bin/busybox head -n 3 rows > first; \
+    /bin/sha256sum rows > digest; /bin/md5sum rows >> digest; /bin/crc32 rows >> digest; \
+    /bin/sort -r rows | /bin/uniq -c | /bin/tail -n 3 > last; /bin/nl rows > numbered; \
+    /bin/mkdir -p deep/er; /bin/chmod 2750 deep; /bin/ln -s rows linked; /bin/mkfifo pipe; \
+    /bin/chown 8:12 sum; /bin/cp -a deep copied; /bin/touch -d @86400 old; /bin/mv old older; \
+    /bin/install -m 640 rows installed; /bin/dd if=rows of=part bs=7 count=9 2> /dev/null; \
+    /bin/gzip -k rows; /bin/zcat rows.gz | /bin/bzip2 > rows.bz2; \
+    /bin/tar -cf rows.tar rows deep linked; /bin/find deep > found; /bin/wc rows > count; \
+    /bin/diff rows sum > differences || true; /bin/expr 6 \* 7 > product; \
+    /bin/paste sum sum > two; /bin/base64 rows > coded; /bin/fold -w 9 coded > folded; /bin/rev sum > turned; \
+    /bin/grep -c BIN rows > grepped; /bin/basename /a/b > name; /bin/stat -c %a deep > mode; \
+    /bin/uname -m > machine; /bin/busybox arch >> machine; /bin/env uname -m >> machine; \
+    /bin/cat /proc/sys/kernel/random/uuid > chance
+"""
+
+
+def test_layers_are_the_same_to_the_byte(tools, both_ways):
+    account, found = both_ways(tools, WORK)
     assert account["share"] > 0.9
     assert "/usr/bin/uname" in account["emulated"]
-    found = compare(tools.store, ("off-1", "off-2"), "exact", Platform.parse(FOREIGN))
     assert found.varying == ["work/chance"]
     assert found.differing == []
     assert found.entries > 20
+
+
+def test_applets_of_busybox_write_the_same_bytes(seeded, both_ways):
+    """Thirty and more are handed off; its shell, which would tell this CPU, is not."""
+    account, found = both_ways(seeded, APPLETS)
+    applets = {name.rpartition("/")[2] for name in account["handed_off"]}
+    assert len(applets) >= 30
+    assert applets.isdisjoint({"sh", "uname", "arch", "env", "find", "tar"})
+    assert account["handed_off"]["/bin/busybox"] == 1
+    assert {"/bin/sh", "/bin/uname", "/bin/busybox"} <= set(account["emulated"])
+    assert account["share"] > 0.9
+    assert found.varying == ["work/chance"]
+    assert found.differing == []
+    assert found.entries > 30
 
 
 def test_a_difference_is_found_and_noise_is_set_aside(seeded, context):
