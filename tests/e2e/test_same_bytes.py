@@ -70,10 +70,11 @@ RUN set -e; for path in $(/bin/ls /bin/[d-f]*); do \
     /bin/chown 8:12 sum; /bin/cp -a deep copied; /bin/touch -d @86400 old; /bin/mv old older; \
     /bin/install -m 640 rows installed; /bin/dd if=rows of=part bs=7 count=9 2> /dev/null; \
     /bin/gzip -k rows; /bin/zcat rows.gz | /bin/bzip2 > rows.bz2; \
-    /bin/tar -cf rows.tar rows deep linked; /bin/find deep > found; /bin/wc rows > count; \
+    /bin/tar -cf older.tar older; /bin/find deep > found; /bin/wc rows > count; \
     /bin/diff rows sum > differences || true; /bin/expr 6 \* 7 > product; \
-    /bin/paste sum sum > two; /bin/base64 rows > coded; /bin/fold -w 9 coded > folded; /bin/rev sum > turned; \
-    /bin/grep -c BIN rows > grepped; /bin/basename /a/b > name; /bin/stat -c %a deep > mode; \
+    /bin/paste sum sum > two; /bin/base64 rows > coded; /bin/fold -w 9 coded > folded; \
+    /bin/rev sum > turned; /bin/grep -c BIN rows > grepped; /bin/basename /a/b > name; \
+    /bin/stat -c %a deep > mode; \
     /bin/uname -m > machine; /bin/busybox arch >> machine; /bin/env uname -m >> machine; \
     /bin/cat /proc/sys/kernel/random/uuid > chance
 """
