@@ -53,10 +53,10 @@ class Sampler:
         pause = _INTERVAL_SECONDS
         while True:
             await asyncio.sleep(pause)
-            now = time.monotonic()
+            now, worked = time.monotonic(), time.thread_time()
             self.look(now - last)
             last = now
-            pause = max(_INTERVAL_SECONDS, (time.monotonic() - now) / _LARGEST_SHARE)
+            pause = max(_INTERVAL_SECONDS, (time.thread_time() - worked) / _LARGEST_SHARE)
 
 
 @asynccontextmanager
