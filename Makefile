@@ -75,7 +75,7 @@ docs: setup ## Write the pages that are made from the code
 	.venv/bin/python docs/settings.py > docs/settings.md
 
 bench: setup-test ## Measure against the peers and write docs/benchmarks.md
-	.venv/bin/python bench/run.py
+	.venv/bin/python bench/example_build.py
 
 bench-handoff: setup ## Measure the foreign half of builds against the native half
 	.venv/bin/python bench/handoff_times.py $(WORKLOADS)

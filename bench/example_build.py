@@ -1,102 +1,121 @@
-"""The example image, built by Amphora (with handoff and without) and by Debian's buildah.
+"""`make bench`: the example image, built by Amphora, by buildah and by BuildKit.
 
-Both build from the same base (made by `amphora base create`), without cache, one
-platform at a time, in the same user namespace with the same emulator registered, the
-runs taking turns. What is timed is the whole command, as a person would type it.
+All build from the same base, without cache, for one platform and for two at once, taking
+turns; the rivals with the QEMU that Amphora uses. What is timed is the whole command, as
+a person would type it.
 """
 
-import json
-import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
-from amphora.core.platform import Platform
-from amphora.emulation.support import Emulation
-from amphora.system import syscalls
-from measure import Measured, table, timed
+from amphora.core.errors import EXIT_INTERRUPTED
+from journal import Journal
+from measure import PURE_RUNS, RUNS, Measured, table, timed, warn_if_busy
+from report import write_section
+from rivals import AbsentError, Buildah, BuildKit, run_inside_namespaces
+from workloads import AMPHORA, FOREIGN, NATIVE, STORE, amphora, have_base
 
-PLATFORMS = ("linux/amd64", "linux/arm64")
-RUNS = 5
 EXAMPLE = Path(__file__).parents[1] / "examples/tally"
-AMPHORA = str(Path(sys.executable).with_name("amphora"))
+
+#: What is built at once, and how often by those who leave the foreign half to QEMU.
+_TARGETS = {NATIVE: RUNS, FOREIGN: PURE_RUNS, f"{NATIVE},{FOREIGN}": PURE_RUNS}
+_OURS, _OFF = "amphora", "amphora `--handoff=off`"
+
+_TEXT = """`make bench` builds `examples/tally` (a small C library, a program, tests) from a Debian
+trixie base with compilers, without cache, with Amphora, with Debian's buildah and with
+docker's BuildKit, the rivals with plain QEMU, the same that Amphora uses. The seconds are
+medians of whole commands; the ratio says how many times as long as Amphora they take.
+
+{table}"""
+
+#: Builds the example for platforms (comma-separated); returns the seconds it took.
+Builder = Callable[[str], float]
 
 
-def run(work: Path) -> str:
-    """Measure in a scratch directory; returns the section of the report. Needs the worker."""
-    emulation = Emulation()
-    executions = emulation.prepare(map(Platform.parse, PLATFORMS))
-    syscalls.mount("tmpfs", Path("/run"), "tmpfs")
-    bases = _make_base(work)
-    rows = []
-    for platform in PLATFORMS:
-        exact, off, theirs = Measured("handoff"), Measured("off"), Measured("buildah")
-        peer = Buildah(work, platform, bases)
-        timed(_our_command(work, platform, "exact"))  # fetches the counterparts, which are kept
-        for _ in range(RUNS):
-            exact.seconds.append(timed(_our_command(work, platform, "exact")))
-            off.seconds.append(timed(_our_command(work, platform, "off")))
-            theirs.seconds.append(timed(peer.command))
-        emulator = executions[Platform.parse(platform)].emulator or "native"
-        rows.append(
-            [
-                f"`{platform}` ({emulator})",
-                f"{theirs.median:.2f} s",
-                *_cells(exact, theirs),
-                *_cells(off, theirs),
-            ]
-        )
-    headings = ["amphora", "ratio", "amphora `--handoff=off`", "ratio"]
-    return table(["platform", "buildah", *headings], rows)
+def main() -> int:
+    """Measure, and write the section of the report."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_INTERRUPTED))
+    warn_if_busy()
+    have_base()
+    journal = Journal("example-build")
+    rows: list[list[str]] = []
+    with ExitStack() as stack:
+        builders, absent = _builders(stack)
+        for platforms, pure_runs in _TARGETS.items():
+            ways = {
+                name: (partial(builder, platforms), RUNS if name == _OURS else pure_runs)
+                for name, builder in builders.items()
+            }
+            rows += _rows(platforms, journal.measure(platforms, ways), absent)
+    headings = ["for", "built by", "seconds", "ratio"]
+    write_section("The example image", _TEXT.format(table=table(headings, rows)))
+    return 0
 
 
-def _cells(ours: Measured, theirs: Measured) -> tuple[str, str]:
-    return f"{ours.median:.2f} s", f"**{ours.median / theirs.median:.2f}×**"
+def _rows(
+    platforms: str, measured: Mapping[str, Measured], absent: Mapping[str, str]
+) -> Iterator[list[str]]:
+    title = f"`{platforms}`"
+    for name, each in measured.items():
+        ratio = f"**{each.median / measured[_OURS].median:.1f}×**"
+        yield [title, name, str(each), "" if name == _OURS else ratio]
+    for name, reason in absent.items():
+        yield [title, name, f"not measured here: {reason}", ""]
 
 
-def _our_command(work: Path, platform: str, handoff: str) -> list[str]:
-    options = ["--platform", platform, "--no-cache", "--quiet", "--handoff", handoff]
-    return [AMPHORA, "--store", str(work / "store"), "build", *options, str(EXAMPLE)]
+def _builders(stack: ExitStack) -> tuple[dict[str, Builder], dict[str, str]]:
+    """Those that are here, ready to build, and the names of others with why they are not."""
+    work = stack.enter_context(_scratch())
+    base = stack.enter_context(_served_base(work))
+    builders: dict[str, Builder] = {
+        _OURS: partial(_build, "exact"),
+        _OFF: partial(_build, "off"),
+        "buildah": Buildah(work, base, EXAMPLE).build,
+    }
+    builders[_OURS](FOREIGN)  # fetches the counterparts, which are kept
+    try:
+        builders["BuildKit"] = stack.enter_context(BuildKit(base, EXAMPLE)).build
+    except AbsentError as error:
+        return builders, {"BuildKit": str(error)}
+    return builders, {}
 
 
-def _make_base(work: Path) -> Path:
-    """The base image in our store, and as an OCI layout for the peer."""
-    base = ["base", "create", "debian:trixie", "--include", "gcc,libc6-dev,make"]
-    subprocess.run(
-        [AMPHORA, "--store", work / "store", *base, "--platform", ",".join(PLATFORMS)], check=True
-    )
-    layout = work / "layout"
-    shutil.copytree(work / "store/blobs", layout / "blobs")
-    shutil.copy(work / "store/oci-layout", layout)
-    shutil.copy(work / "store/index.json", layout)
-    return layout
+def _build(handoff: str, platforms: str) -> float:
+    options = ("--platform", platforms, "--no-cache", "--quiet", "--handoff", handoff)
+    return timed([AMPHORA, "--store", str(STORE), "build", *options, str(EXAMPLE)])
 
 
-class Buildah:
-    """Debian's buildah with a storage of its own that holds the base of one platform."""
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory; what is in it may belong to users that there are only in namespaces."""
+    work = Path(tempfile.mkdtemp(prefix="amphora-bench-", dir="/var/tmp"))
+    try:
+        yield work
+    finally:
+        run_inside_namespaces(["rm", "-rf", str(work)])
 
-    def __init__(self, work: Path, platform: str, layout: Path) -> None:
-        architecture = platform.partition("/")[2]
-        storage = work / f"buildah-{architecture}"
-        self._prefix = [
-            *("buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run")),
-            *("--storage-driver", "overlay"),
-        ]
-        single = f"oci:{storage}/base"
-        storage.mkdir()
-        source = f"oci:{layout}:docker.io/library/debian:trixie"
-        choose = f"--override-arch={architecture}"
-        subprocess.run(["skopeo", "copy", "--quiet", choose, source, single], check=True)
-        subprocess.run([*self._prefix, "pull", "--quiet", single], check=True)
-        images = subprocess.run(
-            [*self._prefix, "images", "--json"], check=True, capture_output=True
-        )
-        identity = json.loads(images.stdout)[0]["id"]
-        subprocess.run([*self._prefix, "tag", identity, "localhost/base"], check=True)
-        dockerfile = storage / "Dockerfile"
-        text = (EXAMPLE / "Dockerfile").read_text()
-        dockerfile.write_text(text.replace("FROM debian:trixie", "FROM localhost/base"))
-        self.command = [
-            *(*self._prefix, "build", "--isolation", "chroot", "--pull-never", "--no-cache"),
-            *("--platform", platform, "--file", str(dockerfile), str(EXAMPLE)),
-        ]
+
+@contextmanager
+def _served_base(work: Path) -> Iterator[str]:
+    """The base image, for both platforms, in a registry on this machine; yields its name."""
+    command = [AMPHORA, "--registry-store", str(work / "registry"), "registry", "serve"]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            name = f"localhost:{server.stdout.readline().strip().rpartition(':')[2]}/base"
+            (work / "Dockerfile").write_text("FROM debian:trixie\n")
+            both = ("--platform", f"{NATIVE},{FOREIGN}")
+            amphora("build", *both, "--tag", name, "--push", "--quiet", str(work))
+            yield name
+        finally:
+            server.terminate()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

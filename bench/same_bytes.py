@@ -9,9 +9,11 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 
 from amphora.core.platform import Platform
+from journal import Journal
 from layers import Comparison, compare
 from measure import table
 from report import write_section
@@ -34,7 +36,8 @@ def main(names: Sequence[str]) -> int:
     """Compare all workloads, or those with these names (then nothing is written)."""
     workloads = chosen(COMPARED, names)
     prepare(workloads)
-    results = {workload: _compared(workload) for workload in workloads}
+    journal = Journal("same-bytes")
+    results = {workload: _result(journal, workload) for workload in workloads}
     rows = [
         [workload.title, f"{each.entries:,}", _listed(each.varying), _listed(each.differing)]
         for workload, each in results.items()
@@ -45,6 +48,13 @@ def main(names: Sequence[str]) -> int:
     if not names:
         write_section("The same bytes", _TEXT.format(platform=FOREIGN, table=result))
     return 1 if any(each.differing for each in results.values()) else 0
+
+
+def _result(journal: Journal, workload: Workload) -> Comparison:
+    """What an interrupted run has found of it already, or what comparing shows now."""
+    if not journal.results(workload.directory):
+        journal.add(workload.directory, asdict(_compared(workload)))
+    return Comparison(**journal.results(workload.directory)[0])
 
 
 def _compared(workload: Workload) -> Comparison:

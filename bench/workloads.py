@@ -6,22 +6,24 @@ base with compilers, and Debian's source packages.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from measure import output
+
 AMPHORA = str(Path(sys.executable).with_name("amphora"))
 CONTEXTS = Path(__file__).with_name("handoff")
 NATIVE, FOREIGN = "linux/amd64", "linux/arm64"
 
-#: Where the store is, and how often things are measured: the environment may say otherwise.
+#: Where the store is: the environment may say otherwise.
 SCRATCH = Path(os.environ.get("BENCH_SCRATCH", "/var/tmp/amphora-bench"))
 STORE = SCRATCH / "store"
 
 _BASE = ("base", "create", "debian:trixie", "--include", "gcc,g++,libc6-dev,make")
+_BOTH = ("--platform", f"{NATIVE},{FOREIGN}")
 _PREPARED = {"bench/sources": "sources", "bench/golang": "golang"}
 
 
@@ -48,30 +50,27 @@ COMPARED = (*MEASURED, COMPILERS)
 
 def amphora(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run it on the benchmarks' store, insisting on success; returns what it printed."""
-    done = subprocess.run(
-        [AMPHORA, "--store", str(STORE), *arguments],
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"amphora {' '.join(arguments)}\n{done.stderr}")
-    return done.stdout
+    return output([AMPHORA, "--store", str(STORE), *arguments], environment)
 
 
 def prepare(workloads: Sequence[Workload]) -> None:
     """Have the base images that they start from, for both platforms."""
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    here = {image["name"] for image in json.loads(amphora("image", "ls", "--format", "json"))}
-    both = ("--platform", f"{NATIVE},{FOREIGN}")
-    if "docker.io/library/debian:trixie" not in here:
-        amphora(*_BASE, *both)
     needed = {_first_from(workload) for workload in workloads}
-    for name in needed:
-        if f"docker.io/{name}:latest" not in here:
-            amphora("build", *both, "--tag", name, str(CONTEXTS / _PREPARED[name]))
+    have_base()
+    for name in sorted(needed & {*_PREPARED}):
+        if f"docker.io/{name}:latest" not in _image_names():
+            amphora("build", *_BOTH, "--tag", name, str(CONTEXTS / _PREPARED[name]))
+
+
+def have_base() -> None:
+    """Have the base image that everything starts from, for both platforms."""
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    if "docker.io/library/debian:trixie" not in _image_names():
+        amphora(*_BASE, *_BOTH)
+
+
+def _image_names() -> set[str]:
+    return {image["name"] for image in json.loads(amphora("image", "ls", "--format", "json"))}
 
 
 def build(workload: Workload, platform: str, handoff: str, *more: str) -> dict[str, Any]:
@@ -90,7 +89,10 @@ def seconds_of_runs(report: Mapping[str, Any]) -> float:
 
 
 def chosen(workloads: Sequence[Workload], names: Sequence[str]) -> Sequence[Workload]:
-    """Those with the names, or all."""
+    """Those with the names, or all; insists that there are such."""
+    known = [each.directory for each in workloads]
+    if unknown := [name for name in names if name not in known]:
+        raise SystemExit(f"no workload is called {', '.join(unknown)}: {', '.join(known)}")
     return [each for each in workloads if not names or each.directory in names]
 
 
