@@ -47,6 +47,18 @@ def test_every_command_of_getting_started_works(amphora, tmp_path):
             server.communicate()
 
 
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_the_commands_about_emulators_work(amphora, tmp_path):
+    """One after the other, in a namespace with a table of its own and no init system."""
+    page = (ROOT / "docs/emulator.md").read_text()
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    assert len(lines) >= 6
+    alone = "unshare --user --map-root-user --mount sh -ec"
+    script = "\n".join(["mount -t tmpfs none /run", *(each.replace("sudo ", "") for each in lines)])
+    _run(amphora, f"{alone} '{script}'", tmp_path)
+
+
 def _commands(text):
     return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
 

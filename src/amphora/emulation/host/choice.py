@@ -83,7 +83,10 @@ def wanted_entry(platform: Platform, wish: Wish, *, credentials: bool) -> Entry:
 
 
 def version(interpreter: Path) -> str | None:
-    """The version of the QEMU that is at a path; None if it does not say."""
+    """The version of the QEMU that is at a path; None if it does not say.
+
+    The path must be the file's own: under the name `…-binfmt-P` Debian's takes no options.
+    """
     try:
         return version_of(interpreter)
     except (ToolFailedError, OSError):

@@ -89,7 +89,7 @@ def read_entry(path: Path) -> Entry:
         magic=magic,
         mask=bytes.fromhex(facts["mask"]) if "mask" in facts else b"\xff" * len(magic),
         offset=int(facts.get("offset", "0")),
-        extension=facts.get("extension", ""),
+        extension=facts.get("extension", "").removeprefix("."),
         enabled=enabled == "enabled",
         registered=path.stat().st_ctime_ns,
     )

@@ -3,8 +3,9 @@
 - systemd: a file of binfmt.d(5), read by systemd-binfmt.service. It first removes every
   entry there is, then registers what the files say, in the order of their names; of two
   that match the later wins, which is why ours is called `zz-amphora.conf`.
-- systemd without that service (or with it masked, as on WSL): the same file, and a unit of
-  our own that reads it, removing nothing.
+- systemd without that service (or with it masked, as on WSL), or with binfmt-support, whose
+  service starts later and so would win: the same file, and a unit of our own that reads it
+  after both and removes only what it puts in front again.
 - OpenRC: the same file; its service `binfmt` reads it, once it is in a runlevel.
 - Anything else: nothing, and that is said.
 
@@ -72,7 +73,7 @@ class Persistence:
 def find_persistence(root: Path) -> Persistence:
     """What this system has to run things at boot."""
     if (root / "run/systemd/system").is_dir():
-        if _has_systemd_binfmt(root):
+        if _has_systemd_binfmt(root) and not find_in_root(root, "usr/sbin/update-binfmts"):
             return Persistence("systemd-binfmt", f"systemd-binfmt reads /{FILE}")
         return Persistence("unit", f"the unit {Path(_UNIT).name} reads /{FILE}")
     if (root / "run/openrc").is_dir() and find_in_root(root, "etc/init.d/binfmt"):

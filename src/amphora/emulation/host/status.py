@@ -6,7 +6,6 @@ will be left of it after a reboot, and what is wrong with it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from amphora.core.platform import Platform
 from amphora.emulation.formats import format_of
@@ -18,6 +17,7 @@ from amphora.emulation.host.persistence import FILE, find_persistence
 from amphora.emulation.host.plan import all_platforms
 from amphora.emulation.host.targets import takes_own_programs
 from amphora.emulation.probe import program, runs
+from amphora.system.roots import resolve_in_root
 
 _MOUNT = "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc"
 
@@ -71,7 +71,7 @@ def _examine(machine: Machine, platform: Platform) -> Status:
         return _without_entry(machine, platform, proven=proven)
     entry = takers[0]
     stale = machine.stale(entry)
-    running = None if stale else version(Path(entry.interpreter))
+    running = None if stale else version(resolve_in_root(machine.root, entry.interpreter))
     return Status(
         platform=platform,
         proven=proven,
