@@ -43,8 +43,8 @@ def carry_out(
     with locked(_lock_of(machine)), ExitStack() as undo:
         if not machine.table.enabled:
             machine.table.enable()
-        _tidy(machine, plan)
         outcomes = [_take(machine, step, undo) for step in plan]
+        _tidy(machine)
         if persistence is not None:
             persistence.save(machine.root, ours(machine))
         undo.pop_all()
@@ -79,6 +79,7 @@ def _put_in_front(machine: Machine, step: Step, entry: Entry, undo: ExitStack) -
     trial = replace(entry, name=f"{TRIAL}{entry.name.removeprefix(PREFIX)}")
     with ExitStack() as trying:
         trying.callback(table.remove, trial.name)
+        table.remove(trial.name)
         table.register(trial)
         if not runs(step.platform):
             raise _unproven(step, entry)
@@ -103,11 +104,10 @@ def _restorer(machine: Machine, entry: Entry, *, there: bool = True) -> Callable
     return restore
 
 
-def _tidy(machine: Machine, plan: Sequence[Step]) -> None:
-    """Remove what a run that was killed left on trial, unless a step is about it."""
-    meant = {step.entry.name for step in plan if step.entry and step.action is Action.REMOVE}
+def _tidy(machine: Machine) -> None:
+    """Remove what a run that was killed left on trial; by now something else has its place."""
     for entry in machine.table.entries():
-        if entry.on_trial and entry.name not in meant:
+        if entry.on_trial:
             machine.table.remove(entry.name)
 
 

@@ -45,17 +45,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class _Other:
-    """An emulator beside QEMU: its program, the platforms it runs, the CPUs it runs on."""
+    """An emulator beside QEMU: its program, its flags, the platforms it runs, and on which CPUs."""
 
     program: str
+    flags: str
     runs: frozenset[str]
     on: frozenset[str]
 
 
 _OTHERS = {
-    "fex": _Other("FEXInterpreter", frozenset({"amd64", "386"}), frozenset({"arm64"})),
+    "fex": _Other("FEXInterpreter", "POF", frozenset({"amd64", "386"}), frozenset({"arm64"})),
     "box64": _Other(
-        "box64", frozenset({"amd64"}), frozenset({"arm64", "loong64", "ppc64le", "riscv64"})
+        "box64", "F", frozenset({"amd64"}), frozenset({"arm64", "loong64", "ppc64le", "riscv64"})
     ),
 }
 
@@ -64,19 +65,20 @@ def wanted_entry(platform: Platform, wish: Wish, *, credentials: bool) -> Entry:
     """The entry that would give a platform's programs to the emulator that is wished for.
 
     F: opened now, so that it is found from inside any root. O: the program comes as an open
-    file, and need not be readable. P: argv[0] comes as it was; box64 and FEX know nothing
-    of that. C (`credentials`): set-uid programs get their owner's rights.
+    file, and need not be readable. P: argv[0] comes as it was. C (`credentials`): set-uid
+    programs get their owner's rights. QEMU and FEX know what to do with O and P; box64's own
+    registration has neither.
     Raises MissingToolError, EmulatorError.
     """
     path = _path(platform, wish)
     if wish.name == "qemu":
         _check_file(path)
     elf = FORMATS[platform.architecture]
-    flags = "POCF" if wish.name == "qemu" else "OCF"
+    flags = _OTHERS[wish.name].flags if wish.name in _OTHERS else "POF"
     return Entry(
         name=PREFIX + elf.qemu_cpu,
         interpreter=str(path),
-        flags=flags if credentials else flags.replace("C", ""),
+        flags=f"{flags}C" if credentials else flags,
         magic=elf.magic,
         mask=elf.mask,
     )
