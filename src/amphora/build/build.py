@@ -62,6 +62,7 @@ async def build(
                 jobs=jobs or len(os.sched_getaffinity(0)),
                 use_cache=request.use_cache,
                 source_date_epoch=request.source_date_epoch,
+                any_revision=request.any_revision,
             ),
             snapshots=snapshots,
             emulation=Emulation(handoff=request.handoff),

@@ -52,13 +52,16 @@ class Executor:
         jobs: int,
         use_cache: bool,
         source_date_epoch: int | None,
+        any_revision: bool = False,
     ) -> None:
+        """With `any_revision`, steps may have been done by compilers of another revision."""
         self._store = store
         self._snapshots = snapshots
         self._work = work
         self._slots = asyncio.Semaphore(jobs)
         self._use_cache = use_cache
         self._epoch = source_date_epoch
+        self._any_revision = any_revision
         self._mount_points = make_mount_points(work / "mount-points")
 
     def key(self, parent: Sequence[Layer], step: Step) -> str:
@@ -76,6 +79,8 @@ class Executor:
     def recall(self, key: str, *, always: bool = False) -> Performed | None:
         """What the cache knows under a key; `always` even if the build is to do without."""
         record = self._store.cache_get(key) if self._use_cache or always else None
+        if record is None and self._any_revision and self._use_cache:
+            record = self._store.cache_get(_inexact(key))
         if record is None:
             return None
         layer = None
@@ -118,7 +123,8 @@ class Executor:
                 ran=outcome.ran,
                 seconds=seconds,
             )
-            await in_thread(self._store.cache_put, key, record)
+            exact = outcome.account is None or not outcome.account.other_revisions
+            await in_thread(self._store.cache_put, key if exact else _inexact(key), record)
             return done
 
     async def _in_mounted_root(
@@ -159,3 +165,11 @@ class Executor:
     def _now(self) -> str:
         """RFC 3339: the time that the history shows for a step."""
         return timestamp(time.time() if self._epoch is None else self._epoch)
+
+
+def _inexact(key: str) -> str:
+    """Where a result is remembered that compilers of another revision may have made.
+
+    What `--handoff=full` makes without them is what pure emulation makes, and is shared.
+    """
+    return f"{key}+any-revision"

@@ -21,18 +21,23 @@ from amphora.system.tasks import in_thread
 FetchLayers: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Sequence[Layer]]]
 
 
-def fetch_command(packages: Mapping[str, str]) -> Sequence[str]:
-    """What to run in the native variant of an image to have these versions of packages in it."""
+def fetch_command(packages: Mapping[str, str], *, any_revision: bool) -> Sequence[str]:
+    """What to run in the native variant of an image to have these versions of packages in it.
+
+    With `any_revision` the nearest one that there is of the same upstream version.
+    """
     script = Path(__file__).with_name("fetch_counterparts.sh").read_text(encoding="utf-8")
     pairs = [f"{name}={version}" for name, version in packages.items()]
-    return ["/bin/sh", "-c", script, "fetch", *pairs]
+    which = "nearest" if any_revision else "exact"
+    return ["/bin/sh", "-c", script, "fetch", which, *pairs]
 
 
 @dataclass(frozen=True, slots=True)
 class HandoffSource:
     """The native side of a stage: its image's native variant, and whoever fetches more.
 
-    `base` are the layers of the foreign variant; `digests` is shared by all steps of a build.
+    `base` are the layers of the foreign variant; `digests` is shared by all steps of a build;
+    `any_revision` is as in NativeSide.
     """
 
     snapshots: Snapshots
@@ -41,6 +46,7 @@ class HandoffSource:
     digests: dict[Identity, str]
     work: Path
     fetch: FetchLayers
+    any_revision: bool
 
     @asynccontextmanager
     async def offered(
@@ -65,7 +71,15 @@ class HandoffSource:
                 shown[:] = layers
                 return show(layers)
 
-            offer = Offer(area, show(shown), platform, fetch, self._base_file, digests=self.digests)
+            offer = Offer(
+                area,
+                show(shown),
+                platform,
+                fetch,
+                self._base_file,
+                any_revision=self.any_revision,
+                digests=self.digests,
+            )
             async with offered(offer, image) as account:
                 yield (
                     account,

@@ -16,6 +16,7 @@ class BuildRequest:
     `source_date_epoch` is in seconds since 1970, UTC; with it, nothing in the image
     is younger, and what comes from the context has exactly that time. `context` is a
     directory, a URL, or "-" for `stdin`; `dockerfile` is a path, "-", or None for the usual one.
+    With `any_revision` handoff takes compilers of another revision too, as in NativeSide.
     """
 
     context: str
@@ -30,6 +31,7 @@ class BuildRequest:
     pull: bool = False
     source_date_epoch: int | None = None
     handoff: bool = True
+    any_revision: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Solver:
         if request.source_date_epoch is not None:
             self.time = request.source_date_epoch
         self._epoch = request.source_date_epoch
+        self._any_revision = request.any_revision
         self._dockerfile = dockerfile
         self._context = context
         self._bases = bases
@@ -96,6 +97,7 @@ class Solver:
         self._natives: dict[Digest | None, tuple[Layer, ...]] = {}
         self._digests: dict[Identity, str] = {}
         self._said_no_handoff = False
+        self._said_revisions: set[str] = set()
 
     async def solve(self) -> list[ImageState]:
         """The target stage on every platform, in the order asked for.
@@ -129,7 +131,9 @@ class Solver:
             return self._natives[chain]
 
         layers = self._natives.get(chain, twin.native)
-        return HandoffSource(self._snapshots, layers, twin.base, self._digests, self._work, fetch)
+        return HandoffSource(
+            self._snapshots, layers, twin.base, self._digests, self._work, fetch, self._any_revision
+        )
 
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
@@ -268,7 +272,16 @@ class Solver:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
             told.ran, told.account = done.ran, done.account
+            if done.account is not None:
+                self._warn_of_revisions(done.account.other_revisions)
             return done
+
+    def _warn_of_revisions(self, revisions: set[str]) -> None:
+        """Once in a build for each."""
+        for each in sorted(revisions - self._said_revisions):
+            text = f"{each}: of another revision, so the bytes may differ from pure emulation's"
+            self.reporter.warn("--handoff=full", text)
+        self._said_revisions |= revisions
 
     async def _fetched(
         self, twin: Twin, packages: Mapping[str, str], source: Source
@@ -282,7 +295,7 @@ class Solver:
             runtime=self.runtime,
             execution=self.execution(native.platform),
             title=f"fetch native counterparts of {', '.join(packages)}",
-            arguments=fetch_command(packages),
+            arguments=fetch_command(packages, any_revision=self._any_revision),
             environment={"DEBIAN_FRONTEND": "noninteractive"},
             passing_environment=self.passing_environment,
             working_directory="/",

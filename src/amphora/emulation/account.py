@@ -26,12 +26,15 @@ _OTHERS = "others"
 class Account:
     """How often each program was executed, by path: handed off, and in the emulator.
 
-    `seconds` is about how long those in the emulator took of the CPU.
+    `seconds` is about how long those in the emulator took of the CPU. `other_revisions` are
+    the packages, with both versions, of counterparts that were offered although they are of
+    another revision.
     """
 
     handed_off: Counter[str] = field(default_factory=Counter)
     emulated: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
+    other_revisions: set[str] = field(default_factory=set)
 
     def read(self, log: Path) -> None:
         """Count the lines of a log.

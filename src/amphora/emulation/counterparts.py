@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from amphora.emulation.libraries import Libraries
-from amphora.emulation.packages import Packages, same_version
+from amphora.emulation.packages import Packages, same_version, upstream
 from amphora.emulation.renamed import Renaming
 from amphora.emulation.rules import Rule, read_rules
 from amphora.emulation.table import Handoff
@@ -39,8 +39,9 @@ class NativeSide:
 
     `shown_at` is its path in containers. `base_file` tells what a path was in the base of
     the image; without it the image is taken to be its own base. `same_archive` promises
-    that both are made of the same packages. `digests` remembers those of files, for whoever
-    asks next.
+    that both are made of the same packages. With `any_revision` a compiler's counterpart may
+    be of another revision of the same upstream version. `digests` remembers those of files,
+    for whoever asks next.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class NativeSide:
     renaming: Renaming
     base_file: Callable[[str], os.stat_result | None] | None = None
     same_archive: bool = False
+    any_revision: bool = False
     digests: dict[Identity, str] = field(default_factory=dict)
     libraries: Libraries = field(init=False)
 
@@ -93,9 +95,10 @@ class NativeSide:
             try:
                 status = program.lstat()
                 self._hold_to_word_size(rule, architecture)
-                self._hold_to_version(path, rule, theirs, ours)
+                other = self._hold_to_version(path, rule, theirs, ours)
                 self._hold_to_original(program, status, path, theirs)
-                yield Verdict(path, self._match(status, path, rule))
+                handoff = self._match(status, path, rule)
+                yield Verdict(path, replace(handoff, other_revision=other))
             except Refusal as refusal:
                 yield Verdict(path, None, refusal.reason, refusal.detail)
 
@@ -104,23 +107,33 @@ class NativeSide:
         if rule.same_word_size and word_size(architecture) != word_size(self.architecture):
             raise Refusal(Reason.OTHER_WORD_SIZE)
 
-    def _hold_to_version(self, path: str, rule: Rule, theirs: Packages, ours: Packages) -> None:
+    def _hold_to_version(self, path: str, rule: Rule, theirs: Packages, ours: Packages) -> str:
         """Raises Refusal unless both sides have it from the same version of the same package.
+
+        Returns both versions where another revision was accepted; mostly nothing.
 
         Where there is no package database, being variants of one image is the proof; and
         before dpkg has begun its own, being made of one archive.
         """
-        name = rule.package or theirs.owners.get(path, "")
+        owner = theirs.owners.get(path, "")
+        name = rule.package or owner
         unregistered = self.same_archive and not name
         if unregistered or not (rule.package or theirs.versions or ours.versions):
-            return
-        wanted, had = theirs.versions.get(name), ours.versions.get(name)
+            return ""
+        wanted, had = theirs.versions.get(owner), ours.versions.get(name)
         if wanted is None:
             raise Refusal(Reason.NO_PACKAGE, name)
         if rule.package and had is None:
-            raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}")
-        if not same_version(had, wanted):
-            raise Refusal(Reason.OTHER_VERSION, f"{name} {wanted}, native {had or 'not installed'}")
+            alternative = f"with --handoff=full any {upstream(wanted)}"
+            raise Refusal(Reason.TO_BE_FETCHED, f"{name} {wanted}, {alternative}")
+        if same_version(had, wanted):
+            return ""
+        both = f"{name} {wanted}, native {had or 'not installed'}"
+        if not rule.package or had is None or upstream(had) != upstream(wanted):
+            raise Refusal(Reason.OTHER_VERSION, both)
+        if not self.any_revision:
+            raise Refusal(Reason.OTHER_REVISION, both)
+        return both
 
     def _hold_to_original(
         self, program: Path, status: os.stat_result, path: str, theirs: Packages
@@ -198,12 +211,12 @@ class NativeSide:
 
 
 def wanted_packages(image: Path) -> dict[str, str]:
-    """The packages that rules would fetch for an image, with the versions it has of them."""
-    installed = Packages.read(image).versions
-    names = {
-        rule.package for each in read_rules() if each.package for _, rule in each.applied(image)
-    }
-    return {name: installed[name] for name in sorted(names) if name in installed}
+    """The packages that rules would fetch for an image, in the versions of its own programs."""
+    fetched = [item for rule in read_rules() if rule.package for item in rule.applied(image)]
+    installed = Packages.read(image, [path for path, _ in fetched])
+    owners = {rule.package: installed.owners.get(path, "") for path, rule in fetched}
+    versions = {name: installed.versions.get(owner) for name, owner in owners.items()}
+    return {name: version for name, version in sorted(versions.items()) if version}
 
 
 def identity(status: os.stat_result) -> Identity:

@@ -48,8 +48,8 @@ Fetch: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Path | None]]
 class Offer:
     """What is shown: `area`, a directory, in which `native` is a native root.
 
-    `base_file`, `same_archive` and `digests` are as in NativeSide. Without `fetch` the
-    native root is all there is.
+    `base_file`, `same_archive`, `any_revision` and `digests` are as in NativeSide. Without
+    `fetch` the native root is all there is.
     """
 
     area: Path
@@ -58,6 +58,7 @@ class Offer:
     fetch: Fetch | None = None
     base_file: Callable[[str], os.stat_result | None] | None = None
     same_archive: bool = False
+    any_revision: bool = False
     digests: dict[Identity, str] = field(default_factory=dict)
 
     @property
@@ -77,6 +78,7 @@ class Offer:
             renaming=Renaming(host, self.platform, copies, f"{SHOWN_AT}/copies"),
             base_file=self.base_file,
             same_archive=self.same_archive,
+            any_revision=self.any_revision,
             digests=self.digests,
         )
 
@@ -97,6 +99,7 @@ async def offered(offer: Offer, image: Path) -> AsyncIterator[Account]:
             yield account
     finally:
         account.read(offer.log)
+        account.other_revisions |= desk.other_revisions
 
 
 class _Desk:
@@ -117,6 +120,11 @@ class _Desk:
         found = self._side.handoffs(self._image, self._offer.platform.architecture)
         self._offered |= {handoff.status.st_ino: handoff for handoff in found}
         self._write()
+
+    @property
+    def other_revisions(self) -> set[str]:
+        """As in the account."""
+        return {each.other_revision for each in self._offered.values()} - {""}
 
     async def answer(self, path: str) -> bool:
         """Has the table this program now? Each state of a file is judged once."""

@@ -86,6 +86,12 @@ def same_version(ours: str | None, theirs: str | None) -> bool:
     return _BUILT_AGAIN.sub("", ours) == _BUILT_AGAIN.sub("", theirs)
 
 
+def upstream(version: str) -> str:
+    """A version without the revision: what the authors released, whoever packed it."""
+    plain = _BUILT_AGAIN.sub("", version)
+    return plain.rpartition("-")[0] or plain
+
+
 def _owners(root: Path, paths: Collection[str]) -> dict[str, str]:
     wanted = {f"/{name}": path for name, path in _names(paths).items()}
     found = {}

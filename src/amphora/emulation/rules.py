@@ -15,6 +15,7 @@ _PLACEHOLDERS = {
     "triplet": "[a-z0-9_]+-linux-[a-z0-9]+",
     "version": "[0-9]+(?:[.][0-9]+)*",
     "goarch": "[a-z0-9]+",
+    "libexec": "lib(?:exec)?",
 }
 
 

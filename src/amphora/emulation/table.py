@@ -17,6 +17,7 @@ class Handoff:
     """One program and its counterpart; paths are those inside the container.
 
     `status` identifies the program's file. `loader` is empty for a static counterpart.
+    `other_revision` names both versions where they are not the same.
     """
 
     status: os.stat_result
@@ -24,6 +25,7 @@ class Handoff:
     loader: str
     loader_options: Sequence[str]
     rule: Rule
+    other_revision: str = ""
 
     @property
     def conditions(self) -> str:

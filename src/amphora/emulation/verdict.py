@@ -14,6 +14,7 @@ class Reason(StrEnum):
     NO_PACKAGE = "of no package"
     CHANGED = "changed since it was packed"
     OTHER_VERSION = "other version"
+    OTHER_REVISION = "other revision, which --handoff=full takes"
     TO_BE_FETCHED = "package is fetched by a build"
     NOT_NATIVE = "not in the native variant"
     LIBRARY_MISSING = "library missing"

@@ -45,12 +45,17 @@ def store(tmp_path):
 
 @pytest.fixture
 def executor(store, tmp_path):
-    def executor(epoch=None, use_cache=True):
-        work = tmp_path / f"work-{epoch}-{use_cache}"
+    def executor(epoch=None, use_cache=True, any_revision=False):
+        work = tmp_path / f"work-{epoch}-{use_cache}-{any_revision}"
         work.mkdir()
-        snapshots = Snapshots(store.blobs, work)
         return Executor(
-            store, snapshots, work, jobs=1, use_cache=use_cache, source_date_epoch=epoch
+            store,
+            Snapshots(store.blobs, work),
+            work,
+            jobs=1,
+            use_cache=use_cache,
+            source_date_epoch=epoch,
+            any_revision=any_revision,
         )
 
     return executor

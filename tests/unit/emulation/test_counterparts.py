@@ -3,6 +3,7 @@
 import hashlib
 import os
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -354,12 +355,67 @@ COMPILER = "usr/libexec/gcc/aarch64-linux-gnu/14/cc1"
 def test_compilers_are_fetched_in_the_version_of_the_image(judge, image, native):
     image.install("cpp-14-aarch64-linux-gnu", "14.2.0-19", **{COMPILER: elf(FOREIGN)})
     assert wanted_packages(image.path) == {"cpp-14-aarch64-linux-gnu": "14.2.0-19"}
-    reason = (Reason.TO_BE_FETCHED, "cpp-14-aarch64-linux-gnu 14.2.0-19")
+    wanted = "cpp-14-aarch64-linux-gnu 14.2.0-19"
+    reason = (Reason.TO_BE_FETCHED, f"{wanted}, with --handoff=full any 14.2.0")
     assert judge()[COMPILER] == reason
     cross = COMPILER.replace("gcc/", "gcc-cross/")
     native.install("cpp-14-aarch64-linux-gnu", "14.2.0-19cross1", **{cross: elf(NATIVE)})
     assert judge()[COMPILER].counterpart == f"{SHOWN}/{cross}"
     assert judge()[COMPILER].rule.inserted == ["-iprefix", "/usr/lib/gcc/aarch64-linux-gnu/14/"]
+
+
+def test_compilers_of_releases_before_13_are_named_and_placed_otherwise(judge, image, native):
+    """The image's package has no CPU in its name, and GCC's programs are in lib."""
+    compiler = COMPILER.replace("libexec/", "lib/").replace("/14/", "/12/")
+    image.install("cpp-12", "12.2.0-14", **{compiler: elf(FOREIGN)})
+    assert wanted_packages(image.path) == {"cpp-12-aarch64-linux-gnu": "12.2.0-14"}
+    cross = compiler.replace("gcc/", "gcc-cross/")
+    native.install("cpp-12-aarch64-linux-gnu", "12.2.0-14cross1", **{cross: elf(NATIVE)})
+    assert judge()[compiler].counterpart == f"{SHOWN}/{cross}"
+
+
+def test_a_compiler_of_no_package_is_not_compared_with_one_that_is_installed(judge, image, native):
+    image.install("cpp-14-aarch64-linux-gnu", "14.2.0-19", usr__share__doc__cpp=b"")
+    image.put(COMPILER, elf(FOREIGN))
+    assert wanted_packages(image.path) == {}
+    assert judge()[COMPILER] == (Reason.NO_PACKAGE, "cpp-14-aarch64-linux-gnu")
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"),
+    [
+        ("14.2.0-20cross1", True),
+        ("14.2.0-16", True),
+        ("14.2.0-19+deb13u1", True),
+        ("14.2.1-19", False),
+        ("14.2-0-19", False),
+        ("1:14.2.0-19", False),
+        ("14.2.0", True),
+    ],
+)
+def test_another_revision_of_a_compiler_is_accepted_if_that_was_asked_for(
+    side, judge, image, native, version, accepted
+):
+    cross = COMPILER.replace("gcc/", "gcc-cross/")
+    image.install("cpp-14-aarch64-linux-gnu", "14.2.0-19", **{COMPILER: elf(FOREIGN)})
+    native.install("cpp-14-aarch64-linux-gnu", version, **{cross: elf(NATIVE)})
+    both = f"cpp-14-aarch64-linux-gnu 14.2.0-19, native {version}"
+    reason = Reason.OTHER_REVISION if accepted else Reason.OTHER_VERSION
+    assert judge()[COMPILER] == (reason, both)
+    full = replace(side(), any_revision=True)
+    verdicts = {each.path: each for each in full.judge(image.path, FOREIGN.architecture)}
+    if accepted:
+        assert verdicts[COMPILER].handoff.other_revision == both
+    else:
+        assert verdicts[COMPILER].reason == Reason.OTHER_VERSION
+    assert verdicts["usr/bin/sed"].handoff.other_revision == ""
+
+
+def test_only_compilers_may_be_of_another_revision(side, image, native):
+    native.install("sed", "4.9-3", usr__bin__sed=elf(NATIVE))
+    full = replace(side(), any_revision=True)
+    verdicts = {each.path: each for each in full.judge(image.path, FOREIGN.architecture)}
+    assert verdicts["usr/bin/sed"].reason == Reason.OTHER_VERSION
 
 
 def test_package_tools_become_copies_that_know_the_images_port(judge, image, native, tmp_path):

@@ -87,10 +87,11 @@ class Output:
 )
 @click.option(
     "--handoff",
-    type=click.Choice(["off", "exact"]),
+    type=click.Choice(["off", "exact", "full"]),
     default="exact",
     show_default=True,
-    help="Give programs of other CPUs to native counterparts that write the same bytes.",
+    help="Give programs of other CPUs to native counterparts that write the same bytes; "
+    "`full`: compilers also to those of another revision.",
 )
 @click.option(
     "--handoff-report",
@@ -146,7 +147,8 @@ def command(
         use_cache=not no_cache,
         pull=pull,
         source_date_epoch=source_date_epoch(),
-        handoff=handoff == "exact",
+        handoff=handoff != "off",
+        any_revision=handoff == "full",
     )
     wanted = [_read_output(text) for text in outputs]
     if push:
