@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from amphora.build.assemble import assemble
+from amphora.build.attaching import Attacher
 from amphora.build.bases import Bases
 from amphora.build.contexts import NamedContexts
 from amphora.build.dockerfile.parser import Dockerfile
@@ -18,10 +19,13 @@ from amphora.build.inputs import Opener
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.build.solver import Solver
 from amphora.emulation.support import Emulation
+from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.snapshots import Snapshots
 from amphora.oci.store import Store
 from amphora.oci.workspace import sweep_workspaces, workspace
 from amphora.runtime.container import Runtime
+from amphora.runtime.networks import Networks
+from amphora.system.memory import memory_directory
 
 
 async def build(
@@ -38,7 +42,7 @@ async def build(
     Raises the errors of every part: DockerfileError, ContextError, StepFailedError, ….
     """
     sweep_workspaces(store.root)
-    with workspace(store.root) as work:
+    with workspace(store.root) as work, memory_directory(work / "memory") as private:
         fetcher = Fetcher(store.root, work)
         opener = Opener(fetcher, work)
         inputs = await opener.inputs(request)
@@ -48,6 +52,9 @@ async def build(
             store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
         )
         snapshots = Snapshots(store.blobs, work)
+        for name in ("networks", "containers"):
+            (private / name).mkdir()
+        networks = Networks(private / "networks", lambda text: listener(Warned("--network", text)))
         solver = Solver(
             request,
             inputs.dockerfile,
@@ -66,11 +73,16 @@ async def build(
             ),
             snapshots=snapshots,
             emulation=Emulation(handoff=request.handoff),
-            runtime=Runtime(work),
+            # What a container is started with may hold secrets, so it is on no disk.
+            runtime=Runtime(private / "containers"),
+            networks=networks,
+            attacher=Attacher(CacheMounts(store.root), private, request.run),
             work=work,
+            private=private,
             listener=listener,
         )
-        states = await solver.solve()
+        async with networks:
+            states = await solver.solve()
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
         return BuildResult(image, variants, solver.reporter.reports)
 

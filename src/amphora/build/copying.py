@@ -76,7 +76,7 @@ def make_directory(root: Path, path: Path, owner: User, mtime_ns: int) -> None:
     if not path.is_dir():
         raise _not_a_directory(root, path)
     for directory in reversed(missing):
-        with _KeptTimes(directory.parent):
+        with KeptTimes(directory.parent):
             directory.mkdir()
         directory.chmod(_NEW_DIRECTORY_MODE)
         _own(directory, owner)
@@ -123,14 +123,14 @@ class _Copier:
             return False
         if os.path.lexists(target):
             raise _not_a_directory(self._root, target)
-        with _KeptTimes(target.parent):
+        with KeptTimes(target.parent):
             target.mkdir()
         return True
 
     def _copy_leaf(self, entry: Entry, target: Path) -> None:
         if target.is_dir() and not target.is_symlink():
             raise _is_a_directory(self._root, target)
-        with _KeptTimes(target.parent):
+        with KeptTimes(target.parent):
             target.unlink(missing_ok=True)
             inode = (entry.status.st_dev, entry.status.st_ino)
             if inode in self._linked:
@@ -164,7 +164,7 @@ class _Copier:
         return entry.status.st_mtime_ns
 
 
-class _KeptTimes:
+class KeptTimes:
     """A directory whose times stay what they were, whatever is made in it meanwhile."""
 
     def __init__(self, directory: Path) -> None:

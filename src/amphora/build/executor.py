@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from amphora.build.steps import CopyStep, FetchStep, Outcome, Step
+from amphora.build.stubs import drop_copies
 from amphora.core.digest import Digest
 from amphora.emulation.account import Account
 from amphora.oci.config import chain_id, timestamp
@@ -136,6 +137,7 @@ class Executor:
         bottom = self._mount_points if step.runs_container else None
         with self._snapshots.mounted(diff_ids, bottom=bottom) as overlay:
             outcome = await step.perform(overlay.root, on_output)
+            drop_copies(overlay.upper, outcome.untouched)
             if not any(overlay.upper.iterdir()):
                 return None, outcome
             layer = await in_thread(self._write_layer, overlay.upper)

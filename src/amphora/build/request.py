@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from amphora.build.run_options import RunOptions
 from amphora.core.descriptor import Descriptor
 from amphora.core.platform import Platform
 from amphora.emulation.account import Account
@@ -32,6 +33,7 @@ class BuildRequest:
     source_date_epoch: int | None = None
     handoff: bool = True
     any_revision: bool = False
+    run: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from amphora.build.attaching import Attached, Attacher, Files
 from amphora.build.bases import Bases
 from amphora.build.contexts import NamedContexts
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
+from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
 from amphora.build.dockerfile.scope import expand_from, global_scope
 from amphora.build.dockerfile.source import Source
@@ -22,6 +24,9 @@ from amphora.build.handoff import HandoffSource, fetch_command
 from amphora.build.ownership import needs_root, resolve_owner
 from amphora.build.reporter import Reporter
 from amphora.build.request import BuildRequest
+from amphora.build.run_options import RunOptions
+from amphora.build.sandbox import Sandbox
+from amphora.build.showing import context_files, image_files
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState, Twin
 from amphora.build.steps import CopyStep, FetchStep, Step
@@ -34,6 +39,7 @@ from amphora.emulation.support import Emulation, Execution
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.runtime.container import Runtime
+from amphora.runtime.networks import Networks
 from amphora.system.tasks import in_thread
 
 _Built = tuple[ImageState, StageScope]
@@ -55,7 +61,10 @@ class Solver:
         snapshots: Snapshots,
         emulation: Emulation,
         runtime: Runtime,
+        networks: Networks,
+        attacher: Attacher,
         work: Path,
+        private: Path,
         listener: Listener,
     ) -> None:
         self.runtime = runtime
@@ -72,7 +81,11 @@ class Solver:
         self._executor = executor
         self._snapshots = snapshots
         self._emulation = emulation
+        self._networks = networks
+        self._attacher = attacher
+        self._run_options = request.run
         self._work = work
+        self._private = private
         self.reporter = Reporter(listener)
         self._target_stage = dockerfile.target_stage(request.target or "")
         self._platforms = request.platforms
@@ -135,27 +148,36 @@ class Solver:
             self._snapshots, layers, twin.base, self._digests, self._work, fetch, self._any_revision
         )
 
+    def sandbox(self, run: ast.Run) -> Sandbox:
+        return Sandbox.of(run, self._networks, self._private, self._run_options)
+
+    async def attach(
+        self, stage: Stage, target: Platform, run: ast.Run, mounts: Sequence[Mount], directory: str
+    ) -> Attached:
+        async def find(name: str) -> Files:
+            if not name:
+                return context_files(self._context, self._snapshots)
+            found = await self._files_of(name, stage, target)
+            if isinstance(found, FileTree):
+                return context_files(found, self._snapshots)
+            return image_files(self._showing(found), chain_id(found.diff_ids), name)
+
+        return await self._attacher.attach(run, mounts, directory, find)
+
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
             return await self._context_step(instruction, self._context, directory)
-        source = self._dockerfile.source_stage(instruction.from_, stage)
-        if source is not None:
-            state, _ = await self._stage(source, target)
-        elif self._contexts.has(instruction.from_):
-            found = await self._contexts.open(instruction.from_, target)
-            if isinstance(found, FileTree):
-                return await self._context_step(instruction, found, directory)
-            state, _ = found
-        else:
-            state, _ = await self._bases.resolve(instruction.from_, target)
+        found = await self._files_of(instruction.from_, stage, target)
+        if isinstance(found, FileTree):
+            return await self._context_step(instruction, found, directory)
         return await in_thread(
             stage_step,
             instruction,
-            self._showing(state),
+            self._showing(found),
             self._executor.content,
-            chain_id(state.diff_ids),
+            chain_id(found.diff_ids),
             directory,
         )
 
@@ -208,6 +230,18 @@ class Solver:
         with self._snapshots.mounted(state.diff_ids) as overlay:
             owner = resolve_owner(overlay.root, step.chown)
         return replace(step, chown=f"{owner.uid}:{owner.gid}")
+
+    async def _files_of(self, name: str, stage: Stage, target: Platform) -> ImageState | FileTree:
+        """The stage, named context or image that `from` in a stage names."""
+        source = self._dockerfile.source_stage(name, stage)
+        if source is not None:
+            return (await self._stage(source, target))[0]
+        if self._contexts.has(name):
+            found = await self._contexts.open(name, target)
+            return found if isinstance(found, FileTree) else found[0]
+        if name == SCRATCH:
+            return ImageState.scratch(target)
+        return (await self._bases.resolve(name, target))[0]
 
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)
@@ -300,6 +334,7 @@ class Solver:
             passing_environment=self.passing_environment,
             working_directory="/",
             user="",
+            sandbox=Sandbox(self._networks, self._private, RunOptions()),
         )
         key = self._executor.key(native.layers, step)
         if key not in self._fetches:

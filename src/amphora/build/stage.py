@@ -1,15 +1,18 @@
 """One stage of a Dockerfile on one platform: its instructions, one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from amphora.build.attaching import Attached, script_path
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
+from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import Stage
 from amphora.build.dockerfile.source import Source
 from amphora.build.handoff import HandoffSource
 from amphora.build.metadata import change_config, command_line, join
+from amphora.build.sandbox import Sandbox
 from amphora.build.state import ImageState
 from amphora.build.steps import RunStep, Step, WorkdirStep
 from amphora.core.platform import Platform
@@ -27,6 +30,16 @@ class Surroundings(Protocol):
 
     def execution(self, platform: Platform) -> Execution:
         """How programs of a platform run; raises UnsupportedPlatformError."""
+        ...
+
+    async def attach(
+        self, stage: Stage, target: Platform, run: ast.Run, mounts: Sequence[Mount], directory: str
+    ) -> Attached:
+        """What the mounts of a RUN show it."""
+        ...
+
+    def sandbox(self, run: ast.Run) -> Sandbox:
+        """The network of a RUN and what it may do; raises DockerfileError."""
         ...
 
     def handoff_source(self, state: ImageState, source: Source) -> HandoffSource | None:
@@ -80,7 +93,7 @@ class StageBuild:
             case ast.Maintainer(name=name):
                 return replace(state, author=name)
             case ast.Run():
-                step: Step = self._run_step(state, expanded)
+                step: Step = await self._run_step(state, expanded)
             case ast.Transfer():
                 directory = state.config.working_dir
                 step = await self._around.copy_step(self._stage, self._target, expanded, directory)
@@ -98,9 +111,11 @@ class StageBuild:
         self._own_command = self._own_command or isinstance(instruction, ast.Cmd)
         return replace(state, config=config)
 
-    def _run_step(self, state: ImageState, run: ast.Run) -> RunStep:
-        _refuse_unfinished(run)
-        arguments = command_line(state.config, run.shell_text if run.is_shell else run.command)
+    async def _run_step(self, state: ImageState, run: ast.Run) -> RunStep:
+        command = run.shell_text if run.is_shell else run.command
+        arguments = command_line(state.config, script_path(run) if run.inline_file else command)
+        directory = state.config.working_dir or "/"
+        mounts = self._scope.mounts(run)
         return RunStep(
             runtime=self._around.runtime,
             execution=self._around.execution(state.platform),
@@ -108,8 +123,10 @@ class StageBuild:
             arguments=arguments,
             environment=self._scope.environment(),
             passing_environment=self._around.passing_environment,
-            working_directory=state.config.working_dir or "/",
+            working_directory=directory,
             user=state.config.user,
+            sandbox=self._around.sandbox(run),
+            attached=await self._around.attach(self._stage, self._target, run, mounts, directory),
             handoff=self._around.handoff_source(state, run.source),
         )
 
@@ -118,27 +135,3 @@ class StageBuild:
         steps = self._stage.instructions
         number = next((i for i, item in enumerate(steps, 1) if item is instruction), 0)
         return f"[{self._stage.title} {number}/{len(steps)}] {instruction.source.code}"
-
-
-def _refuse_unfinished(run: ast.Run) -> None:
-    """Flags of RUN that the language has and this version does not carry out yet."""
-    for flag, given in (
-        ("--mount", run.mounts),
-        ("--network", run.network not in {"", "host", "default"}),
-        ("--security", run.security not in {"", "sandbox"}),
-        ("--device", run.devices),
-    ):
-        if given:
-            raise run.source.error(
-                f"RUN {flag} is not supported yet",
-                why="this version of Amphora runs every command with its layers alone, "
-                "on the host's network",
-                fix="leave the flag out",
-                span=run.source.span(flag),
-            )
-    if run.inline_file is not None:
-        raise run.source.error(
-            "a RUN heredoc that begins with #! is not supported yet",
-            why="this version of Amphora gives every heredoc to the shell",
-            fix="name the interpreter: RUN python3 <<EOF",
-        )

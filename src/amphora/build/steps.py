@@ -6,23 +6,26 @@ the parent's chain ID they make its cache key. `perform` does it in a mounted ro
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from amphora.build.attaching import Attached
+from amphora.build.attachments import all_attached
 from amphora.build.copying import CopyRules, copy_sources, make_directory
 from amphora.build.fetching import Fetched
 from amphora.build.filetree import Source
 from amphora.build.handoff import HandoffSource
 from amphora.build.modes import SymbolicMode
 from amphora.build.ownership import resolve_owner
+from amphora.build.sandbox import Sandbox
+from amphora.build.stubs import Stubs
 from amphora.core.errors import StepFailedError
 from amphora.emulation.account import Account
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
-from amphora.runtime.mountpoints import network_binds
-from amphora.runtime.spec import Bind, Container, User
+from amphora.runtime.spec import Bind, Container, Memory, User
 from amphora.system.files import disk_full, is_disk_full
 from amphora.system.roots import resolve_in_root
 from amphora.system.tasks import in_thread
@@ -33,10 +36,14 @@ _CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "S
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a step ran, as in StepReport, and what handoff has to say about it."""
+    """Where a step ran, as in StepReport, and what handoff has to say about it.
+
+    `untouched`: directories, relative to the root, that only look as if they were changed.
+    """
 
     ran: str
     account: Account | None = None
+    untouched: Sequence[Path] = ()
 
 
 class Step(Protocol):
@@ -67,7 +74,9 @@ class RunStep:
     passing_environment: Mapping[str, str]
     working_directory: str
     user: str
+    sandbox: Sandbox
     handoff: HandoffSource | None = None
+    attached: Attached = field(default_factory=Attached)
     runs_container: bool = True
 
     def facts(self) -> dict[str, Any]:
@@ -77,30 +86,61 @@ class RunStep:
             "directory": self.working_directory,
             "user": self.user,
             "platform": str(self.execution.platform),
+            **self.sandbox.facts(),
+            **({"mounts": mounts} if (mounts := self._mount_facts()) else {}),
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:
         if self.handoff is None:
-            await self._run(root, (), on_output)
-            return Outcome(self.execution.where)
+            untouched = await self._run(root, (), on_output)
+            return Outcome(self.execution.where, untouched=untouched)
         async with self.handoff.offered(root, self.execution.platform) as (account, binds):
-            await self._run(root, binds, on_output)
-        return Outcome("handoff" if account.handed_off else self.execution.where, account)
+            untouched = await self._run(root, binds, on_output)
+        ran = "handoff" if account.handed_off else self.execution.where
+        return Outcome(ran, account, untouched)
+
+    def _mount_facts(self) -> list[dict[str, Any]]:
+        return [attachment.facts() for attachment in self.attached.attachments]
 
     async def _run(
         self, root: Path, binds: Sequence[Bind], on_output: Callable[[bytes], None]
-    ) -> None:
+    ) -> Sequence[Path]:
+        """Run it with all that it asked for; returns what only looks changed, as in Outcome."""
+        stubs = Stubs(root)
+        async with (
+            self.sandbox.entered() as around,
+            all_attached(self.attached.attachments) as mounts,
+        ):
+            for mount in mounts:
+                directory = not isinstance(mount, Bind) or mount.source.is_dir()
+                stubs.make(mount.target, directory=directory)
+            container = self._container(root, [*around.files, *binds, *mounts])
+            container = replace(container, network=around.network)
+            status = await self.runtime.run(container, on_output)
+        if status != 0:
+            raise disk_full(root) if is_disk_full(root) else self._failed(status)
+        return stubs.clear()
+
+    def _container(self, root: Path, binds: Sequence[Bind | Memory]) -> Container:
+        options = self.sandbox.options
         container = Container(
             root=root,
             arguments=self.arguments,
-            environment={**self.passing_environment, **self.environment},
+            environment={
+                **self.passing_environment,
+                **self.attached.environment,
+                **self.environment,
+                **self.attached.secret_environment,
+            },
             working_directory=self.working_directory,
             user=resolve_user(root, self.user),
-            binds=[*network_binds(), *binds],
+            binds=binds,
+            insecure=self.sandbox.insecure,
+            limits=options.limits,
         )
-        status = await self.runtime.run(container, on_output)
-        if status != 0:
-            raise disk_full(root) if is_disk_full(root) else self._failed(status)
+        if options.shared_memory is None:
+            return container
+        return replace(container, shared_memory=options.shared_memory)
 
     def _failed(self, status: int) -> StepFailedError:
         platform = self.execution.platform

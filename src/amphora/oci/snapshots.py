@@ -11,7 +11,7 @@ Everything here needs the worker's namespaces.
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,21 +92,46 @@ class Snapshots:
         `bottom` is a directory shown below all layers. The changes are gone at the
         end unless the overlay was told to `keep` them.
         """
+        lower = [*self._lower(diff_ids), bottom or self._empty]
+        with self._area() as overlay:
+            with self._writable(lower, overlay):
+                yield overlay
+            if overlay.kept_as:
+                self._adopt(overlay.upper, self._directory / overlay.kept_as.hex)
+
+    @contextmanager
+    def stacked(
+        self, directories: Sequence[Path], prepare: Callable[[Path], None]
+    ) -> Iterator[Overlay]:
+        """Mount directories that are no snapshots, topmost first; changes are gone at the end.
+
+        `prepare` may put things into the layer above them, in overlayfs's own form.
+        """
+        with self._area() as overlay:
+            prepare(overlay.upper)
+            with self._writable(directories, overlay):
+                yield overlay
+
+    @contextmanager
+    def _area(self) -> Iterator[Overlay]:
+        """New directories for an overlay, with what is in them removed at the end."""
         area = self._work / secrets.token_hex(4)
         overlay = Overlay(area / "root", area / "upper")
         for path in (area, overlay.root, overlay.upper, area / "work"):
             path.mkdir()
-        lower = [*self._lower(diff_ids), bottom or self._empty]
         try:
-            _mount_overlay(lower, overlay.root, syscalls.MS_NODEV, (overlay.upper, area / "work"))
-            try:
-                yield overlay
-            finally:
-                syscalls.unmount(overlay.root)
-            if overlay.kept_as:
-                self._adopt(overlay.upper, self._directory / overlay.kept_as.hex)
+            yield overlay
         finally:
             remove_tree(area)
+
+    @contextmanager
+    def _writable(self, lower: Sequence[Path], overlay: Overlay) -> Iterator[None]:
+        writable = (overlay.upper, overlay.root.with_name("work"))
+        _mount_overlay(lower, overlay.root, syscalls.MS_NODEV, writable)
+        try:
+            yield
+        finally:
+            syscalls.unmount(overlay.root)
 
     @contextmanager
     def shown(self, diff_ids: Sequence[Digest], place: Path) -> Iterator[None]:

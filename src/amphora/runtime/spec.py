@@ -7,7 +7,7 @@ import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from amphora.core.platform import Platform
 from amphora.oci.config import DEFAULT_PATH
@@ -32,6 +32,43 @@ CAPABILITIES = tuple(
         "SETUID",
         "SYS_CHROOT",
     )
+)
+
+#: What `RUN --security=insecure` has beside them; linux/capability.h.
+ALL_CAPABILITIES = (
+    *CAPABILITIES,
+    *(
+        f"CAP_{name}"
+        for name in (
+            "AUDIT_CONTROL",
+            "AUDIT_READ",
+            "BLOCK_SUSPEND",
+            "BPF",
+            "CHECKPOINT_RESTORE",
+            "DAC_READ_SEARCH",
+            "IPC_LOCK",
+            "IPC_OWNER",
+            "LEASE",
+            "LINUX_IMMUTABLE",
+            "MAC_ADMIN",
+            "MAC_OVERRIDE",
+            "NET_ADMIN",
+            "NET_BROADCAST",
+            "PERFMON",
+            "SYSLOG",
+            "SYS_ADMIN",
+            "SYS_BOOT",
+            "SYS_MODULE",
+            "SYS_NICE",
+            "SYS_PACCT",
+            "SYS_PTRACE",
+            "SYS_RAWIO",
+            "SYS_RESOURCE",
+            "SYS_TIME",
+            "SYS_TTY_CONFIG",
+            "WAKE_ALARM",
+        )
+    ),
 )
 
 #: Parts of /proc and /sys that tell about, or change, the host.
@@ -77,22 +114,52 @@ class Bind:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """An empty directory in memory; `size` is the most bytes it takes."""
+
+    target: str
+    size: int | None = None
+    read_only: bool = False
+
+
+#: The host's network, one of nothing but loopback, or that of a namespace, as a file.
+Network: TypeAlias = Literal["host", "none"] | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A resource limit by its name in setrlimit(2), such as RLIMIT_NOFILE."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
-    """What to run, where and as whom. `root` is a mounted root file system."""
+    """What to run, where and as whom. `root` is a mounted root file system.
+
+    `insecure` leaves a process all that the worker itself may do: every capability, every
+    system call, all of /proc and /sys. `shared_memory` is the size of /dev/shm in bytes.
+    """
 
     root: Path
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
     user: User = User()
-    binds: Sequence[Bind] = ()
+    binds: Sequence[Bind | Memory] = ()
     hostname: str = "amphora"
     read_only_root: bool = False
+    network: Network = "host"
+    insecure: bool = False
+    shared_memory: int = 64 << 20
+    limits: Sequence[Limit] = ()
 
 
 def runtime_config(container: Container) -> dict[str, Any]:
-    """The whole `config.json`, for a container on the host's network."""
-    capabilities = list(CAPABILITIES)
+    """The whole `config.json` of a container."""
+    capabilities = list(ALL_CAPABILITIES if container.insecure else CAPABILITIES)
     keeps = capabilities if container.user.uid == 0 else []
     return {
         "ociVersion": "1.0.2",
@@ -114,17 +181,33 @@ def runtime_config(container: Container) -> dict[str, Any]:
                 "effective": keeps,
                 "permitted": keeps,
             },
-            "rlimits": [_open_files_limit()],
+            "rlimits": _limits(container),
         },
-        "mounts": [*_SYSTEM_MOUNTS, *map(_bind_mount, container.binds)],
+        "mounts": [*_system_mounts(container), *map(_mount_of, container.binds)],
         "linux": {
-            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
+            "namespaces": [
+                *({"type": kind} for kind in ("pid", "ipc", "uts", "mount")),
+                *_network_namespace(container.network),
+            ],
             "rootfsPropagation": "rslave",
-            "maskedPaths": list(_MASKED),
-            "readonlyPaths": list(_READ_ONLY),
-            "seccomp": seccomp.profile(Platform.host().architecture),
+            **({} if container.insecure else _confinement()),
         },
     }
+
+
+def _confinement() -> dict[str, Any]:
+    return {
+        "maskedPaths": list(_MASKED),
+        "readonlyPaths": list(_READ_ONLY),
+        "seccomp": seccomp.profile(Platform.host().architecture),
+    }
+
+
+def _network_namespace(network: Network) -> list[dict[str, str]]:
+    """crun makes a new one, in which loopback is up, if it is given none."""
+    if network == "host":
+        return []
+    return [{"type": "network"} | ({} if network == "none" else {"path": str(network)})]
 
 
 def _environment(container: Container) -> dict[str, str]:
@@ -134,31 +217,47 @@ def _environment(container: Container) -> dict[str, str]:
     return {**defaults, **container.environment}
 
 
-def _open_files_limit() -> dict[str, Any]:
-    """As many open files as we may have ourselves; 1024 until a program asks for more."""
+def _limits(container: Container) -> list[dict[str, Any]]:
+    """As many open files as we may have ourselves, 1024 until a program asks for more."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return {"type": "RLIMIT_NOFILE", "soft": min(1024, hard), "hard": hard}
+    files = Limit("RLIMIT_NOFILE", min(1024, hard), hard)
+    chosen = {limit.name: limit for limit in (files, *container.limits)}
+    return [
+        {"type": limit.name, "soft": limit.soft, "hard": limit.hard} for limit in chosen.values()
+    ]
 
 
 def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:
     return {"destination": target, "type": kind, "source": kind, "options": list(options)}
 
 
-_SYSTEM_MOUNTS = (
-    _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
-    _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-    _mount("/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
-    _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"),  # noqa: S108
-    _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-    # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead,
-    # read-only with all that is mounted in it (cgroups, tracing).
-    {
-        "destination": "/sys",
-        "type": "bind",
-        "source": "/sys",
-        "options": ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"],
-    },
-)
+def _system_mounts(container: Container) -> list[dict[str, Any]]:
+    size = f"size={container.shared_memory}"
+    return [
+        _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
+        _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount(
+            "/dev/pts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"
+        ),
+        _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", size),  # noqa: S108
+        _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+        # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead,
+        # read-only with all that is mounted in it (cgroups, tracing).
+        {
+            "destination": "/sys",
+            "type": "bind",
+            "source": "/sys",
+            "options": ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"],
+        },
+    ]
+
+
+def _mount_of(what: Bind | Memory) -> dict[str, Any]:
+    if isinstance(what, Bind):
+        return _bind_mount(what)
+    size = [] if what.size is None else [f"size={what.size}"]
+    access = "ro" if what.read_only else "rw"
+    return _mount(what.target, "tmpfs", "nosuid", "nodev", "mode=1777", access, *size)
 
 
 def _bind_mount(bind: Bind) -> dict[str, Any]:

@@ -61,7 +61,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**inherited, "LC_ALL": "C.UTF-8", **(extra or {})}
 
 
-def run(arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
+def run(
+    arguments: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    extra_environment: Mapping[str, str] | None = None,
+) -> bytes:
     """Run a short program to its end and return its output, standard error included.
 
     It does not hear the terminal's Ctrl-C: what that means is for the caller to say.
@@ -72,7 +77,7 @@ def run(arguments: Sequence[str], *, stdin: bytes = b"") -> bytes:
         input=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(),
+        env=environment(extra_environment),
         check=False,
         start_new_session=True,
     )

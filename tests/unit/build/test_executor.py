@@ -7,6 +7,8 @@ import pytest
 
 from amphora.build.copying import CopyRules
 from amphora.build.executor import Executor
+from amphora.build.run_options import RunOptions
+from amphora.build.sandbox import Sandbox
 from amphora.build.steps import CopyStep, RunStep, WorkdirStep
 from amphora.core.descriptor import OCI_LAYER_GZIP
 from amphora.core.digest import Digest
@@ -27,6 +29,7 @@ RUN = RunStep(
     passing_environment={"http_proxy": "http://proxy"},
     working_directory="/src",
     user="mail",
+    sandbox=Sandbox(None, None, RunOptions()),
 )
 COPY = CopyStep(
     find=nullcontext,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.expand import Expansion
 from amphora.build.dockerfile.heredoc import Heredoc
+from amphora.build.dockerfile.mounts import Mount, read_mount
 from amphora.build.dockerfile.scope import Scope, expand_at
 from amphora.build.dockerfile.values import check_signal, read_ports
 
@@ -69,6 +70,14 @@ class StageScope:
         }
         expander = expanders.get(type(instruction))
         return expander(instruction) if expander else instruction
+
+    def mounts(self, run: ins.Run) -> tuple[Mount, ...]:
+        """The `--mount`s of a RUN, variables replaced; raises DockerfileError."""
+        found: list[Mount] = []
+        for text in run.mounts:
+            with run.source.explain("--mount is wrong", run.source.span(text)):
+                found.append(read_mount(text, lambda word: self._text(run, word)))
+        return tuple(found)
 
     def _arg(self, arg: ins.Arg) -> ins.Arg:
         return replace(arg, variables=tuple(self._variable(arg, item) for item in arg.variables))

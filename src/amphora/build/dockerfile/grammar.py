@@ -13,6 +13,7 @@ from amphora.build.dockerfile.arguments import missing, one, span_of, wrong
 from amphora.build.dockerfile.flags import Flags, read_flags
 from amphora.build.dockerfile.healthcheck import read_healthcheck
 from amphora.build.dockerfile.lines import Line
+from amphora.build.dockerfile.mounts import read_mount
 from amphora.build.dockerfile.words import Word, split_blanks, split_command, split_quoted
 from amphora.core.platform import Platform
 
@@ -99,6 +100,11 @@ def _run(line: Line, flags: Flags) -> ins.Run:
         raise missing(line, "requires a command", "RUN make install")
     for name, choices in _CHOICES.items():
         _check_choice(line, flags, name, choices)
+    for text in flags.texts("mount"):
+        # Variables are replaced when the stage is built; `from` has none.
+        if not _NEEDS_EVALUATION.search(text) or "from=$" in text.replace(" ", ""):
+            with line.source.explain("--mount is wrong", line.source.span(text)):
+                read_mount(text)
     return ins.Run(
         source=line.source,
         command=command,

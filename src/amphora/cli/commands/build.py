@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from amphora.cli.options import (
     source_date_epoch,
 )
 from amphora.cli.output import human_size, print_json, print_table
+from amphora.cli.run_options import read_run_options, run_options
 from amphora.cli.worker import in_worker, run_async
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
@@ -98,12 +100,14 @@ class Output:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what was handed off and what was emulated, step by step, as JSON.",
 )
+@run_options
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
 @pass_settings
 @in_worker
 def command(
     settings: Settings,
+    /,
     *,
     context: str,
     platforms: tuple[Platform, ...],
@@ -122,6 +126,7 @@ def command(
     handoff_report: Path | None,
     quiet: bool,
     output_format: str,
+    **around_run: Any,
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
 
@@ -149,6 +154,7 @@ def command(
         source_date_epoch=source_date_epoch(),
         handoff=handoff != "off",
         any_revision=handoff == "full",
+        run=read_run_options(**around_run),
     )
     wanted = [_read_output(text) for text in outputs]
     if push:

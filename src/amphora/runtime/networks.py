@@ -1,0 +1,186 @@
+"""Networks of containers: namespaces with a way out through pasta, one for each that runs.
+
+pasta (https://passt.top, Debian's `passt`) needs no privilege: it copies the host's addresses
+and routes into the namespace and moves its packets through ordinary sockets of ours. A
+namespace that a container has left is as it was, and is given to the next: starting pasta
+takes longer than starting a container.
+"""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from amphora.core.errors import MissingToolError
+from amphora.runtime.names import reachable_resolvers
+from amphora.runtime.spec import Network
+from amphora.system.netns import network_namespace
+from amphora.system.process import find_tool, stream
+from amphora.system.tasks import to_the_end
+
+#: Nothing that listens on the host can be reached, as with docker's networks; nothing that
+#: listens inside is forwarded.
+_OPTIONS = (
+    *("--foreground", "--quiet", "--config-net", "--no-map-gw", "--netns-only"),
+    *("-t", "none", "-u", "none", "-T", "none", "-U", "none"),
+)
+
+
+class _NoWayOutError(Exception):
+    """Why no network of its own can be made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _WayOut:
+    """A namespace and the pasta that serves it, which ends when cancelled."""
+
+    namespace: Path
+    pasta: asyncio.Task[int]
+    mounts: ExitStack
+
+
+class Networks:
+    """Gives each container of a build a network; used in an `async with` statement."""
+
+    def __init__(self, area: Path, say: Callable[[str], None]) -> None:
+        """`area` is an empty directory; `say` is told once why there are no such networks."""
+        self._area = area
+        self._say = say
+        self._numbers = itertools.count()
+        self._all: list[_WayOut] = []
+        self._idle: list[_WayOut] = []
+        self._impossible = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await to_the_end(self._close(self._all))
+
+    @asynccontextmanager
+    async def joined(self, *, keep: bool = True) -> AsyncIterator[Network]:
+        """A network with a way out that nobody else is in; failing that, the host's.
+
+        `keep` says that whoever is in it cannot change it, so that others may have it next.
+        """
+        way_out = await self._take()
+        if way_out is None:
+            yield "host"
+            return
+        try:
+            yield way_out.namespace
+        finally:
+            if keep:
+                self._idle.append(way_out)
+            else:
+                await to_the_end(self._close([way_out]))
+
+    async def _take(self) -> _WayOut | None:
+        while self._idle:
+            way_out = self._idle.pop()
+            if not way_out.pasta.done():
+                return way_out
+        if self._impossible:
+            return None
+        try:
+            return await self._open()
+        except _NoWayOutError as error:
+            if not self._impossible:
+                self._say(f"commands run on the host's network: {error}")
+            self._impossible = True
+            return None
+
+    async def _open(self) -> _WayOut:
+        try:
+            pasta = find_tool("pasta", "passt")
+        except MissingToolError as error:
+            raise _NoWayOutError(
+                "pasta is not installed (sudo apt-get install passt); --network=host says so "
+                "on purpose"
+            ) from error
+        if reachable_resolvers() is None:
+            raise _NoWayOutError("its name servers, in /etc/resolv.conf, listen on loopback only")
+        mounts = ExitStack()
+        number = next(self._numbers)
+        try:
+            namespace = mounts.enter_context(network_namespace(self._area / f"{number}"))
+        except OSError as error:
+            raise _NoWayOutError(str(error)) from error
+        try:
+            task = await _started(pasta, namespace, self._area / f"{number}.ready")
+        except BaseException:
+            mounts.close()
+            raise
+        way_out = _WayOut(namespace, task, mounts)
+        self._all.append(way_out)
+        return way_out
+
+    async def _close(self, ways_out: list[_WayOut]) -> None:
+        await _ended(*(way_out.pasta for way_out in ways_out))
+        for way_out in list(ways_out):
+            way_out.mounts.close()
+            self._all.remove(way_out)
+
+
+async def _started(pasta: str, namespace: Path, fifo: Path) -> asyncio.Task[int]:
+    """pasta, serving a namespace: it writes its PID, here into a pipe, when all is set up.
+
+    Raises _NoWayOutError if it ends before that.
+    """
+    said = bytearray()
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    command = [pasta, *_OPTIONS, "--pid", str(fifo), "--netns", str(namespace)]
+    task = asyncio.create_task(stream(command, said.extend))
+    heard = asyncio.create_task(_readable(reader))
+    ready = False
+    try:
+        await asyncio.wait([task, heard], return_when=asyncio.FIRST_COMPLETED)
+        ready = _has_content(reader)
+    finally:
+        await _ended(heard)
+        os.close(reader)
+        fifo.unlink()
+        if not ready:
+            await _ended(task)
+    if not ready:
+        lines = said.decode(errors="replace").strip().splitlines() or ["it ended, saying nothing"]
+        raise _NoWayOutError(f"pasta cannot make another: {lines[-1]}")
+    return task
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await to_the_end(_gathered(tasks))
+
+
+async def _gathered(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _has_content(pipe: int) -> bool:
+    try:
+        return bool(os.read(pipe, 64))
+    except BlockingIOError:
+        return False
