@@ -631,7 +631,7 @@ static void execute(struct table table, const struct handoff_program *program, c
 
 /* Volatile: written after it was compiled. */
 volatile struct handoff_patch patch __attribute__((section(".data.patch"), visibility("hidden"))) = {
-    HANDOFF_PATCH_MAGIC, 0};
+    HANDOFF_PATCH_MAGIC, 0, HANDOFF_MAGIC};
 
 static word qemu_entry(void)
 {

@@ -51,6 +51,7 @@ struct handoff_program {
 struct handoff_patch {
     uint64_t magic;
     int64_t entry_from_patch;
+    uint64_t layout; /* HANDOFF_MAGIC, for the Python side to see that it is ours */
 };
 
 #endif

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from amphora.core.errors import ToolFailedError
 from amphora.core.platform import Platform
+from amphora.emulation.table import LAYOUT
 
 _PAGE = 0x1000
 _PT_LOAD, _PT_INTERP, _PT_NOTE = 1, 3, 4
@@ -31,10 +32,15 @@ SHOWN_AS = "/memfd:handoff-"
 
 
 def handoff_code() -> bytes | None:
-    """The code for this machine's CPU, as `make setup` compiled it; None if it did not."""
+    """The code for this machine's CPU, as `make setup` compiled it.
+
+    None if it did not, or from a source whose tables have another layout.
+    """
     name = f"handoff-{Platform.host().architecture}.bin"
     path = Path(__file__).with_name("native") / name
-    return path.read_bytes() if path.exists() else None
+    code = path.read_bytes() if path.exists() else b""
+    known = code[code.find(_PATCH_MAGIC) + 16 :].startswith(LAYOUT)
+    return code if known else None
 
 
 @contextmanager

@@ -44,7 +44,9 @@ class Emulation:
         if handoff and not self._private:
             self.lacks_for_handoff = "the kernel is older than 6.7, which the helper needs"
         elif handoff and self._handoff is None:
-            self.lacks_for_handoff = "the helper is not compiled; `make setup` compiles it"
+            self.lacks_for_handoff = (
+                "the helper is not compiled, or of another version; `make setup` compiles it"
+            )
         self._proven: dict[str, Execution] = {}
 
     def prepare(self, platforms: Iterable[Platform]) -> dict[Platform, Execution]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from amphora.emulation.rules import Rule
 
-_MAGIC = int.from_bytes(b"AHANDOF5", "little")
-_HEADER = struct.Struct("<Q4I")
+#: Names the layout below; the helper has it too.
+LAYOUT = b"AHANDOF5"
+_HEADER = struct.Struct("<8s4I")
 _PROGRAM = struct.Struct("<3Q22I")
 
 
@@ -56,7 +57,7 @@ def write_table(programs: Sequence[Handoff]) -> bytes:
         while placed[bucket] is not None:
             bucket = (bucket + 1) % buckets
         placed[bucket] = _program(program, texts)
-    header = _HEADER.pack(_MAGIC, buckets, os.major(device), os.minor(device), 0)
+    header = _HEADER.pack(LAYOUT, buckets, os.major(device), os.minor(device), 0)
     free = bytes(_PROGRAM.size)
     return header + b"".join(entry or free for entry in placed) + bytes(texts.content) + b"\0\0"
 

@@ -10,12 +10,29 @@ from pathlib import Path
 import pytest
 
 from amphora.core.errors import ToolFailedError
+from amphora.core.platform import Platform
 from amphora.emulation import graft as module
 from amphora.emulation.graft import graft, grafted, handoff_code
+from amphora.emulation.table import LAYOUT
 from amphora.system.elf import read_dynamics
 
 CODE = b"\x90" * 10 + b"AHOPATCH" + bytes(8) + b"\xcc"
 EMULATOR = Path(shutil.which("qemu-s390x-static") or "/missing")
+
+
+def test_code_of_another_layout_is_not_used(monkeypatch, tmp_path):
+    """What `make setup` left behind when the source has changed since."""
+    code = handoff_code()
+    assert code, "make setup"
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "graft.py"))
+    assert handoff_code() is None
+    (tmp_path / "native").mkdir()
+    place = tmp_path / f"native/handoff-{Platform.host().architecture}.bin"
+    place.write_bytes(code)
+    assert handoff_code() == code
+    for other in (code.replace(LAYOUT, b"AHANDOF0"), code[:-100], b""):
+        place.write_bytes(other)
+        assert handoff_code() is None
 
 
 def segments(image):
