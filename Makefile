@@ -6,12 +6,12 @@ SHELL := /bin/bash
 
 UV_VERSION := 0.13.8
 PYTHON := /usr/bin/python3
-APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap python3-venv debian-archive-keyring ca-certificates
+APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap passt python3-venv debian-archive-keyring ca-certificates
 HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architecture).bin
 # The CPU that tests take for the other one, and its compiler.
 CROSS := $(if $(filter arm64,$(shell dpkg --print-architecture)),amd64 x86-64,arm64 aarch64)
 # Real clients and peers that the tests and the benchmarks talk to, and compilers for tests.
-APT_TEST_PACKAGES := skopeo buildah git gcc libc6-dev \
+APT_TEST_PACKAGES := openssh-client skopeo buildah git gcc libc6-dev \
     gcc-$(word 2,$(CROSS))-linux-gnu libc6-dev-$(word 1,$(CROSS))-cross
 # A company's own certificate authority is known to the system, not to uv.
 export UV_SYSTEM_CERTS := true

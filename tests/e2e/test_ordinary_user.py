@@ -143,6 +143,35 @@ def test_a_user_builds_what_root_builds(as_user, seeded, home):
     assert len(digests) == 1
 
 
+RUN_DOCKERFILE = """\
+FROM busybox
+RUN --mount=type=bind,target=/in,rw --mount=type=cache,target=/cache,uid=8 \
+    --mount=type=secret,id=s,uid=8 --mount=type=tmpfs,target=/t \
+    cat /in/data /run/secrets/s > /all; touch /in/new /cache/new; stat -c %u /cache >> /all
+RUN --network=none ip -o link | wc -l > /none
+RUN ip -o link | wc -l > /links; ip -o addr show dev lo > /lo
+"""
+
+
+def test_a_user_has_mounts_and_networks(as_user, home):
+    """Where /dev/net/tun is everybody's, as udev makes it, the network is one of its own."""
+    directory = write_context(home, RUN_DOCKERFILE)
+    as_user.environment["s"] = "secret"
+    arguments = ("build", "--secret=id=s", "--no-cache", "-t", "it", "--progress=plain", directory)
+    script = """
+        mount -t tmpfs -o dev,mode=755 none /dev/net &&
+        mknod -m MODE /dev/net/tun c 10 200 && exec "$@"
+    """
+    for mode, warned in (("666", False), ("600", True)):
+        prefix = ("unshare", "--mount", "sh", "-ec", script.replace("MODE", mode), "sh")
+        done = replace(as_user, prefix=(*prefix, *as_user.prefix))(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert ("commands run on the host's network: pasta" in done.stderr) == warned, done.stderr
+    assert not (directory / "new").exists()
+    as_user.ok("store", "gc", "--cache", "--cache-mounts")
+    assert as_user.ok("store", "cache-mounts", "--format=json") == "[]\n"
+
+
 @pytest.mark.parametrize("tool", ["newuidmap", "newgidmap"])
 def test_a_missing_helper_names_its_package(as_user, without, home, tool):
     program = replace(as_user, prefix=(*without(tool).prefix, *as_user.prefix))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amphora.core.errors import StoreError
 from amphora.core.settings import Settings
+from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.garbage import Freed
 from amphora.oci.snapshots import remove_snapshots
 from amphora.oci.store import Store
@@ -31,8 +32,13 @@ def open_store(settings: Settings) -> Iterator[Store]:
         yield store
 
 
-def collect_garbage(settings: Settings, *, cache: bool = False) -> Freed:
+def collect_garbage(
+    settings: Settings, *, cache: bool = False, cache_mounts: bool = False
+) -> Freed:
     """Delete what no image needs, snapshots included; needs the worker.
+
+    With `cache` what builds remember too, with `cache_mounts` the directories of
+    `RUN --mount=type=cache`.
 
     Raises StoreError while another process uses the store, or if it may not be written to.
     """
@@ -44,8 +50,12 @@ def collect_garbage(settings: Settings, *, cache: bool = False) -> Freed:
             from amphora.remote.download import forget_downloads
 
             forget_downloads(root)
+        mounts = CacheMounts(root)
         return store.collect_garbage(
-            cache=cache, remove_snapshots=lambda live: remove_snapshots(root, live)
+            cache=cache,
+            remove_snapshots=lambda live: (
+                remove_snapshots(root, live) + mounts.remove(only_unfinished=not cache_mounts)
+            ),
         )
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from amphora.build.attaching import Attached
+from amphora.build.attachments import FileAttachment, MemoryAttachment
 from amphora.build.copying import CopyRules
 from amphora.build.executor import Executor
 from amphora.build.run_options import RunOptions
@@ -31,6 +33,7 @@ RUN = RunStep(
     user="mail",
     sandbox=Sandbox(None, None, RunOptions()),
 )
+SECRET = FileAttachment("/run/secrets/s", b"one", None, {"secret": "s"})
 COPY = CopyStep(
     find=nullcontext,
     content={"context": "sha256:1", "sources": ["a"]},
@@ -82,6 +85,13 @@ def layer(store, content):
                 {"working_directory": "/"},
                 {"user": ""},
                 {"execution": Execution(AMD64)},
+                {"sandbox": Sandbox(None, None, RunOptions(), network="none")},
+                {"sandbox": Sandbox(None, None, RunOptions(), insecure=True)},
+                {"sandbox": Sandbox(None, None, RunOptions(hosts={"a": "10.0.0.1"}))},
+                {"sandbox": Sandbox(None, None, RunOptions(shared_memory=1))},
+                {"attached": Attached((MemoryAttachment("/a", None, read_only=False),))},
+                {"attached": Attached((MemoryAttachment("/b", None, read_only=False),))},
+                {"attached": Attached((SECRET,))},
             ],
         ),
         (
@@ -186,3 +196,15 @@ def test_without_cache_nothing_is_recalled(executor, store):
     store.cache_put("key", CacheRecord(None, None, "2020-01-01T00:00:00Z", "native", 0.1))
     assert executor(use_cache=False).recall("key") is None
     assert executor().recall("key") is not None
+
+
+def test_a_secret_is_no_part_of_the_key(executor):
+    key = executor().key
+    keys = {
+        key((), replace(RUN, attached=attached))
+        for attached in (
+            Attached((SECRET,), {}, {"TOKEN": "one"}),
+            Attached((replace(SECRET, content=b"two"),), {}, {"TOKEN": "two"}),
+        )
+    }
+    assert len(keys) == 1

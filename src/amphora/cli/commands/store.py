@@ -39,13 +39,45 @@ def check(settings: Settings, output_format: str) -> None:
         )
 
 
-@command.command()
-@click.option("--cache", is_flag=True, help="Forget the build cache too.")
+@command.command("cache-mounts")
+@format_option
 @pass_settings
 @in_worker
-def gc(settings: Settings, *, cache: bool) -> None:
+def cache_mounts(settings: Settings, output_format: str) -> None:
+    """List the directories that RUN --mount=type=cache has filled."""
+    from datetime import UTC, datetime
+
+    from amphora.cli.access import open_store
+    from amphora.oci.cache_mounts import CacheMounts
+
+    with open_store(settings) as store:
+        kept = CacheMounts(store.root).kept()
+    used = [datetime.fromtimestamp(int(cache.used), UTC).isoformat() for cache in kept]
+    if output_format == "json":
+        print_json(
+            [
+                {"id": cache.id, "copies": cache.copies, "size": cache.size, "used": when}
+                for cache, when in zip(kept, used, strict=True)
+            ]
+        )
+    else:
+        rows = [
+            (cache.id, cache.copies, human_size(cache.size), when)
+            for cache, when in zip(kept, used, strict=True)
+        ]
+        print_table(("ID", "COPIES", "SIZE", "USED"), rows)
+
+
+@command.command()
+@click.option("--cache", is_flag=True, help="Forget the build cache too.")
+@click.option(
+    "--cache-mounts", is_flag=True, help="Delete the directories of RUN --mount=type=cache too."
+)
+@pass_settings
+@in_worker
+def gc(settings: Settings, *, cache: bool, cache_mounts: bool) -> None:
     """Delete what no image and no cached step needs."""
     from amphora.cli.access import collect_garbage
 
-    freed = collect_garbage(settings, cache=cache)
+    freed = collect_garbage(settings, cache=cache, cache_mounts=cache_mounts)
     click.echo(f"freed {human_size(freed.size)} in {freed.count} pieces")
