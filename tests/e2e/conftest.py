@@ -40,12 +40,16 @@ def registry(amphora) -> Iterator[str]:
 
 
 #: Packages of the image `tools`: a shell, text tools and archives.
+_PORTS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armhf"}
 _TOOLS = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,mawk,diffutils"
 
 
 @pytest.fixture(scope="session")
 def tools_archive(in_worker, tmp_path_factory) -> Path:
-    """An OCI archive with `tools:latest` for two platforms, and `alone` for the foreign one."""
+    """An OCI archive of `tools:latest` for two platforms, `alone` for the foreign one.
+
+    `tools:32` is for this platform and one with words of 32 bits.
+    """
     directory = tmp_path_factory.mktemp("tools")
     in_worker(lambda: _extract_tools(directory))
     in_worker(lambda: _archive_tools(directory))
@@ -62,24 +66,26 @@ def tools(amphora, tools_archive):
 
 def _extract_tools(directory: Path) -> None:
     extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
+    # Updates do not come to all ports at the same time.
+    released = "--setup-hook=sed -i -e /-updates/d -e /-security/d $1/etc/apt/sources.list"
     running = [
         subprocess.Popen(
             [
-                *(*extract, f"--include={_TOOLS}", f"--architectures={architecture}"),
-                *("trixie", directory / architecture),
+                *(*extract, released, f"--include={_TOOLS}", f"--architectures={port}"),
+                *("trixie", directory / port),
             ]
         )
-        for architecture in ("amd64", "arm64")
+        for port in _PORTS.values()
     ]
-    assert [process.wait() for process in running] == [0, 0]
+    assert [process.wait() for process in running] == [0] * len(_PORTS)
 
 
 def _archive_tools(directory: Path) -> None:
     store = Store(directory / "store")
     manifests = []
-    for name in ("amd64", "arm64"):
+    for name, port in _PORTS.items():
         with LayerWriter(store.blobs) as writer:
-            write_tree(directory / name, writer, clamp_mtime=0)
+            write_tree(directory / port, writer, clamp_mtime=0)
             layer = writer.commit()
         config = ImageConfig(
             Platform.parse(name),
@@ -88,7 +94,8 @@ def _archive_tools(directory: Path) -> None:
             created="1970-01-01T00:00:00Z",
         )
         manifests.append(put_image(store.blobs, config, [layer.descriptor]))
-    images = {"tools": manifests, "alone": manifests[1:]}
+    native, foreign, narrow = manifests
+    images = {"tools": [native, foreign], "alone": [foreign], "tools:32": [native, narrow]}
     named = [(Reference.parse(name), put_index(store.blobs, each)) for name, each in images.items()]
     save_archive(store.blobs, named, directory / "tools.tar")
 

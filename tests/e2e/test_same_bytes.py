@@ -14,23 +14,23 @@ from layers import compare
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
-NATIVE, FOREIGN = "linux/amd64", "linux/arm64"
+NATIVE, FOREIGN, NARROW = "linux/amd64", "linux/arm64", "linux/arm/v7"
 
 
 @pytest.fixture
 def both_ways(context, tmp_path):
     """Build without handoff, twice, and with it; returns its account, and how they compare."""
 
-    def build(program, dockerfile):
+    def build(program, dockerfile, platform=FOREIGN):
         program = replace(program, environment={"SOURCE_DATE_EPOCH": "1700000000"})
         directory = context(dockerfile)
         report = tmp_path / "report.json"
-        common = ("--platform", FOREIGN, "--no-cache", "--quiet", directory)
+        common = ("--platform", platform, "--no-cache", "--quiet", directory)
         program.ok("build", "-t", "off-1", "--handoff", "off", *common)
         program.ok("build", "-t", "off-2", "--handoff", "off", *common)
         program.ok("build", "-t", "exact", "--handoff-report", report, *common)
-        [account] = json.loads(report.read_text())
-        found = compare(program.store, ("off-1", "off-2"), "exact", Platform.parse(FOREIGN))
+        account = json.loads(report.read_text())[0]
+        found = compare(program.store, ("off-1", "off-2"), "exact", Platform.parse(platform))
         return account, found
 
     return build
@@ -87,6 +87,27 @@ def test_layers_are_the_same_to_the_byte(tools, both_ways):
     assert found.varying == ["work/chance"]
     assert found.differing == []
     assert found.entries > 20
+
+
+#: Numbers that do not fit into a word of 32 bits, or only without a sign.
+NUMBERS = r"""
+RUN for n in 2147483647 2147483648 4294967296 9007199254740993 18446744073709551615; do \
+        mawk "BEGIN { x = $n; a[x]; for (k in a) print k, x, x + 1, x % 7, int(x / 3); \
+            printf \"%d %i %x %u %s\n\", x, x, x, x, x }"; \
+        expr $n + 1; dash -c "echo \$(($n + 1)) \$(($n << 3))"; date -ud @$n; test $n -gt 5; \
+        head -c $n rows; tail -n $n rows; grep -m $n row rows; cut -c1-$n rows; \
+        truncate -s $n big; stat -c %s big; du --apparent-size big; find big -size +1000c; \
+        nl -v $n rows; shuf -i 1-9 -n $n --random-source=rows.tar; touch -d @$n big; ls -l big; \
+        chown $n rows; chmod $n rows; nice -n $n true; xargs -n $n < rows; rm -f big; \
+    done > numbers 2>&1 || true; wc numbers
+"""
+
+
+def test_words_of_32_bits(tools, both_ways):
+    account, found = both_ways(tools, WORK.replace("tools", "tools:32", 1) + NUMBERS, NARROW)
+    assert account["share"] > 0.9
+    assert found.varying == ["work/chance"]
+    assert found.differing == []
 
 
 def test_applets_of_busybox_write_the_same_bytes(seeded, both_ways):
