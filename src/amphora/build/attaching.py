@@ -21,7 +21,7 @@ from amphora.build.dockerfile.mounts import Mount
 from amphora.build.filetree import FileTree
 from amphora.build.metadata import join
 from amphora.build.run_options import RunOptions
-from amphora.core.errors import InvalidValueError, NotFoundError
+from amphora.core.errors import ContextError, InvalidValueError, NotFoundError
 from amphora.oci.cache_mounts import CacheIdentity, CacheMounts
 
 #: Where BuildKit has the script of `RUN <<EOF` that begins with `#!`, secrets and sockets.
@@ -128,8 +128,14 @@ class Attacher:
         def fill(place: Path) -> None:
             if files is not None:
                 with files.shown() as root:
-                    tree = FileTree(find_source(root, source, files.where))
-                    copy_sources(tree.find(""), place, "/", CopyRules())
+                    begins = find_source(root, source, files.where)
+                    if not begins.is_dir():
+                        raise ContextError(
+                            f"a cache cannot begin with {source!r}",
+                            why="it is a file, and a cache is a directory",
+                            next_command="let source= name the directory it is in",
+                        )
+                    copy_sources(FileTree(begins).find(""), place, "/", CopyRules())
 
         return CacheAttachment(
             target, identity, mount.sharing, self._caches, fill, mount.read_only or False

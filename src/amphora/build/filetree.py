@@ -87,6 +87,11 @@ class FileTree:
     prunes: Callable[[str], bool] = _nothing
     hashes: FileHashes = field(default_factory=FileHashes, compare=False, repr=False)
 
+    @property
+    def is_whole(self) -> bool:
+        """Is nothing of the directory left out?"""
+        return self.ignores is _nothing
+
     def find(self, pattern: str, excludes: IgnoreRules = _NO_RULES) -> list[Source]:
         """What a COPY source names: one path, or all that match it as Go's filepath.Match.
 

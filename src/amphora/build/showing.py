@@ -59,6 +59,8 @@ def _digest(tree: FileTree, source: str) -> Digest:
 
 def _hide_ignored(tree: FileTree, layer: Path) -> None:
     """Put a whiteout into the layer for everything that is not part of the tree."""
+    if tree.is_whole:
+        return
     sources = tree.find("")
     kept = {entry.path for source in sources for entry in source.entries}
     for path, directories, files in os.walk(tree.root):

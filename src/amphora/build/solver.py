@@ -334,7 +334,13 @@ class Solver:
             passing_environment=self.passing_environment,
             working_directory="/",
             user="",
-            sandbox=Sandbox(self._networks, self._private, RunOptions()),
+            sandbox=Sandbox(
+                self._networks,
+                self._private,
+                RunOptions(),
+                # Not `none`: that is for the Dockerfile's commands, which this is none of.
+                network="host" if self._run_options.network == "host" else "default",
+            ),
         )
         key = self._executor.key(native.layers, step)
         if key not in self._fetches:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amphora.runtime.mountpoints import network_binds
-from amphora.runtime.spec import Bind, Network
+from amphora.runtime.spec import HOSTNAME, Bind, Network
 
 _RESOLVERS = Path("/etc/resolv.conf")
 #: What the servers of systemd-resolved are, where /etc/resolv.conf names only its stub;
 #: systemd-resolved.service(8).
 _BEHIND_STUB = Path("/run/systemd/resolve/resolv.conf")
-_LOOPBACK = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+#: The container's own name as well, as with BuildKit.
+_LOOPBACK = f"127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
 def reachable_resolvers() -> str | None:

@@ -13,6 +13,9 @@ from amphora.core.platform import Platform
 from amphora.oci.config import DEFAULT_PATH
 from amphora.runtime import seccomp
 
+#: What a container calls itself unless it is told otherwise.
+HOSTNAME = "amphora"
+
 #: What docker leaves to root in a container.
 CAPABILITIES = tuple(
     f"CAP_{name}"
@@ -149,7 +152,7 @@ class Container:
     working_directory: str = "/"
     user: User = User()
     binds: Sequence[Bind | Memory] = ()
-    hostname: str = "amphora"
+    hostname: str = HOSTNAME
     read_only_root: bool = False
     network: Network = "host"
     insecure: bool = False

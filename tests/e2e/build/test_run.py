@@ -227,6 +227,7 @@ RUN --mount=type=secret,id=s,env=S --mount=type=secret,id=s echo ready; sleep 60
         ("source=../../etc/passwd,target=/x", errors.ContextError, "passwd"),
         ("source=link,target=/x", errors.ContextError, "'link'"),
         ("from=nowhere:5/x,target=/x", errors.RegistryUnreachableError, "nowhere"),
+        ("type=cache,from=busybox,source=/etc/group,target=/x", errors.ContextError, "a file, and"),
         ("target=/etc/passwd", errors.ContextError, "cannot mount a directory on /etc/passwd"),
         (
             "type=cache,target=/a,id=1,sharing=locked --mount=type=cache,target=/b,id=1",
