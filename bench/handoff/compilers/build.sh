@@ -63,6 +63,28 @@ ld -v > ld.version; as --version > as.version; gcc --version > gcc.version; g++ 
 gcc -print-search-dirs > gcc.directories; gcc -print-file-name=libc.so > gcc.file; gcc -### program.c 2> gcc.steps
 gcc -Q --help=target > gcc.target; ld --verbose > ld.script
 
+# What the driver alone knows: other headers, libraries and linkers, accelerators, files of arguments.
+mkdir -p headers libraries own
+echo '#define MARK 1' > headers/stddef.h
+printf '#include <stddef.h>\nint mark = MARK;\n' > marked.c
+gcc -isystem headers -E marked.c -o marked-isystem.i
+C_INCLUDE_PATH=headers gcc -E marked.c -o marked-path.i
+printf 'int part(int number) { return number; }\n' | gcc -x c -c - -o libraries/part.o
+ar rcs libraries/libpart.a libraries/part.o
+LIBRARY_PATH=libraries gcc -DUSE_PART program.c -lpart -lm -o program-library-path
+gcc -g -O2 program.c -l m -o program-spaced
+gcc -lm -g program.c -lm -O1 -lm -o program-thrice
+gcc -fopenmp program.c -lm -o program-openmp
+echo '-g -O2 program.c -lm' > arguments
+gcc @arguments -o program-arguments
+printf '#!/bin/sh\necho "${0##*/}" $# >> own.log\nexec /usr/bin/"${0##*/}" "$@"\n' > own/ld
+chmod 755 own/ld
+cp own/ld own/as
+PATH=$PWD/own:$PATH gcc program.c -lm -o program-own
+COMPILER_PATH=$PWD/own gcc program.c -lm -o program-own-compiler-path
+gcc -Bown program.c -lm -o program-own-b
+gcc -fuse-ld=bfd program.c -lm -o program-bfd
+
 # The tools around them.
 ar rcs libpart.a program-O2.o part-fat.o
 ar rcsU libpart-times.a program-O2.o
