@@ -5,21 +5,22 @@ pure emulation, taking turns; pure emulation takes minutes, so fewer of its runs
 """
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 from journal import Journal, Way
-from measure import PURE_RUNS, RUNS, Measured, table, timed, warn_if_busy
+from measure import PURE_RUNS, RUNS, Measured, table, warn_if_busy
 from report import write_section
 from workloads import (
-    AMPHORA,
+    BASE,
     FOREIGN,
     MEASURED,
     NATIVE,
-    SCRATCH,
     Workload,
     build,
     chosen,
+    create_base,
     prepare,
     seconds_of_runs,
 )
@@ -31,19 +32,15 @@ command), medians with the number of runs and their range; the ratios are to the
 
 {table}"""
 
-#: Not a build: it has a way of its own to be measured.
-BASE = Workload("base", "`base create debian:trixie --include gcc,make`")
-
 _WAYS = {"native": (NATIVE, "off"), "handoff": (FOREIGN, "exact"), "pure": (FOREIGN, "off")}
 
 
 def main(names: Sequence[str]) -> int:
     """Measure all workloads, or those with these names (then nothing is written)."""
-    workloads = chosen((*MEASURED, BASE), names)
+    workloads = chosen(MEASURED, names)
     warn_if_busy()
     journal = Journal("handoff-times")
-    if builds := [each for each in workloads if each is not BASE]:
-        prepare(builds)
+    prepare(workloads)
     rows = [_row(workload.title, _measure(journal, workload)) for workload in workloads]
     headings = ["workload", "native", "handoff", "ratio", "pure emulation", "ratio"]
     result = table(headings, rows)
@@ -78,10 +75,9 @@ def _seconds(workload: Workload, platform: str, handoff: str) -> float:
 
 
 def _seconds_of_base(platform: str, handoff: str) -> float:
-    """In a store of its own: the benchmarks' base has the same name."""
-    store = ("--store", str(SCRATCH / "base-store"))
-    what = ("base", "create", "debian:trixie", "--include", "gcc,make", "--platform", platform)
-    return timed([AMPHORA, *store, *what, "--handoff", handoff])
+    started = time.monotonic()
+    create_base(platform, handoff, "bench/debian:trixie")
+    return time.monotonic() - started
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from journal import Journal
 from layers import Comparison, compare
 from measure import table
 from report import write_section
-from workloads import COMPARED, FOREIGN, STORE, Workload, build, chosen, prepare
+from workloads import BASE, COMPARED, FOREIGN, STORE, Workload, build, chosen, create_base, prepare
 
 _TEXT = """`make same-bytes` builds each workload for `{platform}` with `--handoff=off`, twice,
 and with handoff, once, all with `SOURCE_DATE_EPOCH`, and compares the layers entry by entry:
@@ -59,6 +59,8 @@ def _result(journal: Journal, workload: Workload) -> Comparison:
 
 def _compared(workload: Workload) -> Comparison:
     tags = {name: f"same/{workload.directory}:{name}" for name in _VARIANTS}
+    if workload is BASE:
+        tags = {name: f"same-{name}/debian:trixie" for name in _VARIANTS}
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as builders:
         # The results are asked for, so that a failure is not lost.
         list(builders.map(partial(_build, workload), tags.values(), _VARIANTS.values()))
@@ -67,7 +69,10 @@ def _compared(workload: Workload) -> Comparison:
 
 
 def _build(workload: Workload, tag: str, handoff: str) -> None:
-    build(workload, FOREIGN, handoff, "--tag", tag)
+    if workload is BASE:
+        create_base(FOREIGN, handoff, tag)
+    else:
+        build(workload, FOREIGN, handoff, "--tag", tag)
 
 
 def _listed(paths: Sequence[str]) -> str:
