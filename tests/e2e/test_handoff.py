@@ -75,6 +75,16 @@ RUN [ -d /dev/.amphora ]
     assert said.count("(handoff)") == 5
 
 
+def test_emulated_programs_have_nothing_of_it_in_their_memory(build):
+    """od is in no rule, and prints what QEMU tells a program of its own memory."""
+    said, (step,) = build("FROM tools\nRUN od -An -v -tx1 /proc/self/maps\n")
+    assert step["emulated"] == {"/usr/bin/od": 1}
+    lines = re.findall(r"^#\d+ [\d.]+ ((?: [0-9a-f]{2})+)$", said, re.MULTILINE)
+    maps = bytes.fromhex("".join(lines)).decode()
+    assert "/usr/bin/od" in maps
+    assert not re.search("amphora|handoff|memfd|x86", maps)
+
+
 def test_without_handoff_nothing_of_it_is_there(build):
     said, report = build("FROM tools\nRUN ls -A /dev && sed --version\n", "--handoff", "off")
     assert ".amphora" not in said
