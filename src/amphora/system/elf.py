@@ -6,10 +6,13 @@ https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 import mmap
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+#: The content of a file, wherever it is.
+Image: TypeAlias = bytes | bytearray | mmap.mmap
 
 _MAGIC = b"\x7fELF"
 _HEADER_SIZE = 20
@@ -43,6 +46,10 @@ class ElfHeader:
     @property
     def architecture(self) -> str | None:
         return _ARCHITECTURES.get((self.machine, self.bits, self.little_endian))
+
+    def layout(self, fields: str) -> str:
+        """Fields as `struct` spells them, in the file's byte order."""
+        return ("<" if self.little_endian else ">") + fields
 
 
 def word_size(architecture: str) -> int | None:
@@ -80,7 +87,7 @@ class Dynamics:
     needed: tuple[str, ...]
 
 
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 _DT_NULL, _DT_NEEDED, _DT_STRTAB = 0, 1, 5
 _SEGMENT_64 = "IIQQQQQQ"
 _SEGMENT_32 = "IIIIIIII"
@@ -108,65 +115,82 @@ def read_dynamics(path: Path) -> Dynamics | None:
 
 
 def _dynamics(image: mmap.mmap, header: ElfHeader) -> Dynamics:
-    order = "<" if header.little_endian else ">"
-    wide = header.bits == 64
-    start = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", image, 32 if wide else 28)[0]
-    size, count = struct.unpack_from(f"{order}HH", image, 54 if wide else 42)
-    layout = struct.Struct(order + (_SEGMENT_64 if wide else _SEGMENT_32))
-    segments = [
-        _segment(layout.unpack_from(image, start + i * size), wide=wide) for i in range(count)
-    ]
+    segments = list(segments_of(image, header))
     interpreter = next(
-        (_text(image, each.offset) for each in segments if each.kind == _PT_INTERP), ""
+        (text_at(image, each.offset) for each in segments if each.kind == PT_INTERP), ""
     )
-    dynamic = next((each for each in segments if each.kind == _PT_DYNAMIC), None)
+    dynamic = next((each for each in segments if each.kind == PT_DYNAMIC), None)
     needed: tuple[str, ...] = ()
     if dynamic is not None:
-        needed = _needed(image, segments, dynamic, struct.Struct(order + ("qQ" if wide else "iI")))
+        needed = texts_of(image, segments, dynamic_tags(image, header, dynamic)).get(_DT_NEEDED, ())
     return Dynamics(header.architecture, interpreter, needed)
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
+    """A program header; `size` is what the segment takes in the file."""
+
     kind: int
+    flags: int
     offset: int
     address: int
     size: int
 
 
-def _segment(fields: tuple[int, ...], *, wide: bool) -> _Segment:
-    if wide:
-        return _Segment(fields[0], fields[2], fields[3], fields[5])
-    return _Segment(fields[0], fields[1], fields[2], fields[4])
+def segments_of(image: Image, header: ElfHeader) -> Iterator[Segment]:
+    """The program headers; raises struct.error or ValueError if they are nowhere."""
+    wide = header.bits == 64
+    start = struct.unpack_from(header.layout("Q" if wide else "I"), image, 32 if wide else 28)[0]
+    size, count = struct.unpack_from(header.layout("HH"), image, 54 if wide else 42)
+    layout = struct.Struct(header.layout(_SEGMENT_64 if wide else _SEGMENT_32))
+    for number in range(count):
+        fields = layout.unpack_from(image, start + number * size)
+        if wide:
+            yield Segment(fields[0], fields[1], fields[2], fields[3], fields[5])
+        else:
+            yield Segment(fields[0], fields[6], fields[1], fields[2], fields[4])
 
 
-def _needed(
-    image: mmap.mmap, segments: list[_Segment], dynamic: _Segment, entry: struct.Struct
-) -> tuple[str, ...]:
-    """The texts that DT_NEEDED entries name; raises ValueError if they are nowhere."""
-    tags = list(_tags(image, dynamic.offset, entry))
-    names = [value for tag, value in tags if tag == _DT_NEEDED]
+def dynamic_tags(image: Image, header: ElfHeader, dynamic: Segment) -> list[tuple[int, int]]:
+    """The dynamic section: entries of a tag and a value up to DT_NULL.
+
+    Raises struct.error or ValueError if it has no end.
+    """
+    entry = struct.Struct(header.layout("qQ" if header.bits == 64 else "iI"))
+    tags: list[tuple[int, int]] = []
+    for number in range(_MOST_ENTRIES):
+        tag, value = entry.unpack_from(image, dynamic.offset + number * entry.size)
+        if tag == _DT_NULL:
+            return tags
+        tags.append((tag, value))
+    raise ValueError
+
+
+def texts_of(
+    image: Image,
+    segments: Sequence[Segment],
+    tags: Sequence[tuple[int, int]],
+    wanted: Collection[int] = (_DT_NEEDED,),
+) -> dict[int, tuple[str, ...]]:
+    """The texts that entries of the dynamic section name, by tag.
+
+    Raises ValueError if they are nowhere.
+    """
+    named = [(tag, value) for tag, value in tags if tag in wanted]
     address = next((value for tag, value in tags if tag == _DT_STRTAB), -1)
     strings = [
         each.offset + address - each.address
         for each in segments
-        if each.kind == _PT_LOAD and each.address <= address < each.address + each.size
+        if each.kind == PT_LOAD and each.address <= address < each.address + each.size
     ]
-    if names and not strings:
+    if named and not strings:
         raise ValueError
-    return tuple(_text(image, strings[0] + name) for name in names)
+    texts: dict[int, tuple[str, ...]] = {}
+    for tag, value in named:
+        texts[tag] = (*texts.get(tag, ()), text_at(image, strings[0] + value))
+    return texts
 
 
-def _tags(image: mmap.mmap, start: int, entry: struct.Struct) -> Iterator[tuple[int, int]]:
-    """The dynamic section: entries of a tag and a value up to DT_NULL."""
-    for number in range(_MOST_ENTRIES):
-        tag, value = entry.unpack_from(image, start + number * entry.size)
-        if tag == _DT_NULL:
-            return
-        yield tag, value
-    raise ValueError
-
-
-def _text(image: mmap.mmap, offset: int) -> str:
+def text_at(image: Image, offset: int) -> str:
     """A text that a zero byte ends; raises ValueError if none does."""
     if not 0 <= offset < len(image):
         raise ValueError

@@ -70,13 +70,19 @@ def apply_layer(
         application = _Application(root, tree, TarReader(stream), limits)
         application.run()
         diff_id = stream.digest()
-    if expected is not None and diff_id != expected:
+    if expected is not None:
+        check_diff_id(expected, diff_id)
+    return AppliedLayer(diff_id, stream.size, application.entries, application.skipped)
+
+
+def check_diff_id(expected: Digest, actual: Digest) -> None:
+    """Raise DigestMismatchError for a layer that is not the one its image's config lists."""
+    if actual != expected:
         raise DigestMismatchError(
-            f"expected a layer that unpacks to {expected} but got {diff_id}",
+            f"expected a layer that unpacks to {expected} but got {actual}",
             why="the layer is not the one that the image's config lists",
             next_command="pull the image again; if it persists, ask whoever made it",
         )
-    return AppliedLayer(diff_id, stream.size, application.entries, application.skipped)
 
 
 class _Application:
