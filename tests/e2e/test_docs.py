@@ -49,6 +49,19 @@ def test_every_command_of_getting_started_works(amphora, tmp_path):
 
 @pytest.mark.privileged
 @pytest.mark.e2e
+def test_the_commands_about_verifying_work(seeded, tmp_path):
+    """On busybox: the page makes a base of Debian first, which another test does."""
+    page = (ROOT / "docs/verify.md").read_text()
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    lines = [line.replace("debian:trixie", "busybox") for line in lines if " base " not in line]
+    assert len(lines) >= 4
+    for line in lines:
+        _run(seeded, line, tmp_path)
+    assert "<testsuites" in (tmp_path / "verify.xml").read_text()
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
 def test_the_commands_about_emulators_work(amphora, tmp_path):
     """One after the other, in a namespace with a table of its own and no init system."""
     page = (ROOT / "docs/emulator.md").read_text()

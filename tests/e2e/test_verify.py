@@ -2,6 +2,7 @@
 
 import json
 import struct
+from xml.etree import ElementTree
 
 import pytest
 
@@ -159,3 +160,49 @@ def test_a_platform_that_is_not_in_the_image_is_an_error_before_anything_runs(se
     assert done.returncode == 30
     assert "no variant for linux/s390x" in done.stderr
     assert done.stdout == ""
+
+
+def test_honest_images_are_good(tools):
+    done = tools.ok("verify", "tools", "--static", "--format", "json")
+    reports = json.loads(done)
+    assert [report["platform"] for report in reports] == ["linux/amd64", "linux/arm64"]
+    assert [report["findings"] for report in reports] == [[], []]
+    assert all(report["checked"]["programs"] > 100 for report in reports)
+    header, row = tools.ok("verify", "tools:32", "--static", "--platform", "arm/v7").splitlines()
+    assert header.split() == [
+        *("PLATFORM", "PROGRAMS", "SCRIPTS", "ALLOWED", "ERRORS", "WARNINGS", "RESULT")
+    ]
+    assert row.split()[0] == "linux/arm/v7"
+    assert row.split()[3:] == ["0", "0", "0", "ok"]
+
+
+def test_a_file_of_another_cpu_fails_the_variant_that_runs(make, seeded, tmp_path):
+    lie = {"opt/lie\x1b[31m": amd64_program(EXITS[0])}
+    make("lying", [(AMD64, lie), (ARM64, lie)])
+    report = tmp_path / "report.xml"
+    done = seeded("verify", "lying", "--cmd", "true", "--junit", report)
+    assert done.returncode == 50
+    assert "linux/arm64" in done.stderr
+    assert "it is for amd64, not for linux/arm64" in done.stderr
+    table, findings = done.stdout.split("\n\n")
+    assert [line.split()[5] for line in table.splitlines()] == ["RESULT", "ok", "FAILED"]
+    assert "/opt/lie\\x1b[31m" in findings
+    assert "\x1b" not in done.stdout + done.stderr
+    suites = ElementTree.parse(report).getroot().findall("testsuite")
+    assert [suite.get("failures") for suite in suites] == ["0", "1"]
+    assert [case.get("name") for case in suites[1] if case.find("failure") is not None] == [
+        "architecture"
+    ]
+    allowed = tmp_path / "allowed"
+    allowed.write_text("/opt/lie*  # on purpose\n")
+    seeded.ok("verify", "lying", "--static", "--allow-file", allowed)
+
+
+def test_what_the_output_must_have_in_it(verify, seeded):
+    reports, status = verify("busybox", "--cmd", "uname -m", "--expect", "^x86_")
+    assert status == 50
+    assert reports["linux/amd64"]["problem"] is None
+    assert reports["linux/arm64"]["problem"] == "its output has nothing in it that matches '^x86_'"
+    done = seeded("verify", "busybox", "--expect", "(")
+    assert done.returncode == 10
+    assert "--expect cannot be '('" in done.stderr

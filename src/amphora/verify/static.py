@@ -14,11 +14,10 @@ from pathlib import Path
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
-from amphora.core.errors import NotFoundError
 from amphora.core.platform import Platform
 from amphora.oci.blobs import BlobStore
 from amphora.oci.config import ImageConfig
-from amphora.oci.graph import image_for, variants
+from amphora.oci.graph import image_for
 from amphora.oci.model import Manifest
 from amphora.oci.snapshots import Layer
 from amphora.oci.store import Store
@@ -29,6 +28,7 @@ from amphora.verify.findings import ALLOW_ANNOTATION, Allowed, Finding, Level
 from amphora.verify.labels import Baselines, judge
 from amphora.verify.loading import TRIPLETS, Libraries, Missing
 from amphora.verify.scan import Item, scan_layer
+from amphora.verify.selection import chosen_platforms
 from amphora.verify.tree import Place, Tree
 
 #: Where scripts lie that nobody starts: a distribution's examples, sources and modules.
@@ -61,20 +61,6 @@ class StaticReport:
     @property
     def errors(self) -> int:
         return sum(finding.level == "error" for finding in self.findings)
-
-
-def chosen_platforms(
-    blobs: BlobStore, image: Descriptor, platforms: Sequence[Platform]
-) -> Sequence[Platform]:
-    """The platforms asked for, or all; raises NotFoundError for an image without any."""
-    chosen = platforms or tuple(variants(blobs, image))
-    if not chosen:
-        raise NotFoundError(
-            f"image {image.digest} has nothing to verify",
-            why="it holds no variant for any platform",
-            next_command="`amphora image inspect` shows what is in it",
-        )
-    return chosen
 
 
 def verify_static(request: StaticRequest, store: Store) -> list[StaticReport]:

@@ -5,17 +5,18 @@ Runs inside the worker's namespaces.
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from amphora.core.descriptor import Descriptor
-from amphora.core.errors import AmphoraError, NotFoundError, VerificationError
+from amphora.core.errors import AmphoraError, VerificationError
 from amphora.core.platform import Platform
 from amphora.emulation.support import Emulation
 from amphora.oci.config import ImageConfig
-from amphora.oci.graph import image_for, variants
+from amphora.oci.graph import image_for
 from amphora.oci.model import Manifest
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.store import Store
@@ -26,6 +27,7 @@ from amphora.runtime.mountpoints import make_mount_points, network_binds
 from amphora.runtime.spec import Container
 from amphora.system.tasks import in_thread
 from amphora.verify.program import find_program
+from amphora.verify.selection import chosen_platforms
 
 #: How much of a variant's output is kept for the report, in bytes.
 _KEPT_OUTPUT = 64 * 1024
@@ -51,12 +53,16 @@ class VariantReport:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """`command` replaces the image's own; `platforms` empty means all; `timeout` in seconds."""
+    """`command` replaces the image's own; `platforms` empty means all; `timeout` in seconds.
+
+    `expect` is what the output of every variant must have in it.
+    """
 
     image: Descriptor
     platforms: Sequence[Platform] = ()
     command: Sequence[str] = ()
     timeout: float = 60
+    expect: re.Pattern[str] | None = None
 
 
 async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
@@ -65,13 +71,7 @@ async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
     Raises NotFoundError for an image without variants, or without one that is asked
     for; what is wrong with a variant is said in its report.
     """
-    platforms = request.platforms or tuple(variants(store.blobs, request.image))
-    if not platforms:
-        raise NotFoundError(
-            f"image {request.image.digest} has nothing to verify",
-            why="it holds no variant for any platform",
-            next_command="`amphora image inspect` shows what is in it",
-        )
+    platforms = chosen_platforms(store.blobs, request.image, request.platforms)
     sweep_workspaces(store.root)
     found = [image_for(store.blobs, request.image, platform) for platform in platforms]
     with workspace(store.root) as work:
@@ -120,6 +120,8 @@ class _Prover:
             run.seconds = time.monotonic() - started
             if run.status:
                 run.problem = f"it exited with status {run.status}"
+            elif run.problem is None:
+                run.problem = run.lack(self._request.expect)
 
 
 class _Run:
@@ -137,6 +139,16 @@ class _Run:
 
     def hear(self, chunk: bytes) -> None:
         self._output += chunk[: _KEPT_OUTPUT - len(self._output)]
+
+    def lack(self, expect: re.Pattern[str] | None) -> str | None:
+        """What is wrong with the output; None if it has in it what it must have."""
+        if expect is None or expect.search(self._text):
+            return None
+        return f"its output has nothing in it that matches {expect.pattern!r}"
+
+    @property
+    def _text(self) -> str:
+        return self._output.decode(errors="replace")
 
     def find(self, container: Container) -> None:
         """Note what will run; raises VerificationError if it is for another CPU.
@@ -167,7 +179,7 @@ class _Run:
             architecture=self._architecture,
             status=self.status,
             seconds=self.seconds,
-            output=self._output.decode(errors="replace"),
+            output=self._text,
             problem=self.problem,
         )
 

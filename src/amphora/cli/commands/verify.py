@@ -1,29 +1,83 @@
 """`amphora verify`."""
 
+import re
 import shlex
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from amphora.cli.options import REFERENCE, format_option, pass_settings, platform_option
-from amphora.cli.output import print_json, print_table
+from amphora.cli.output import print_json
 from amphora.cli.worker import in_worker, run_async
-from amphora.core.errors import VerificationError
+from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.core.settings import Settings
 
 if TYPE_CHECKING:
-    from amphora.verify.verify import VariantReport
+    from amphora.verify.labels import Baselines
+
+
+def _read_expression(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> re.Pattern[str] | None:
+    try:
+        return None if value is None else re.compile(value, re.MULTILINE)
+    except re.error as error:
+        raise InvalidValueError(
+            f"--expect cannot be {value!r}",
+            why=f"as a regular expression it is wrong: {error}",
+            next_command="put a backslash before characters that are meant as they are",
+        ) from error
+
+
+def _read_baselines(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> "Baselines":
+    from amphora.verify.labels import parse_baselines
+
+    return parse_baselines(values)
 
 
 @click.command("verify")
 @click.argument("reference", type=REFERENCE, metavar="IMAGE")
 @platform_option("Verify only these variants. Default: all.")
+@click.option("--static", "static_only", is_flag=True, help="Look at the files; run nothing.")
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    callback=_read_baselines,
+    metavar="CPU",
+    help="The oldest CPU that must run it, such as x86-64-v2 or armv8.2. Default: what the "
+    "label says.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="PATTERN",
+    help="Files that are foreign on purpose: a path inside the image, with *.",
+)
+@click.option(
+    "--allow-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of such patterns, one in a line.",
+)
 @click.option("--cmd", "command_line", help="Run this instead of the image's own command.")
 @click.option(
+    "--expect",
+    callback=_read_expression,
+    metavar="REGEX",
+    help="What the output of every variant must have in it.",
+)
+@click.option(
     "--timeout", default=60.0, show_default=True, help="Seconds that each variant may take."
+)
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the results to this file as well, as JUnit's XML.",
 )
 @format_option
 @pass_settings
@@ -33,59 +87,52 @@ def command(
     *,
     reference: Reference,
     platforms: tuple[Platform, ...],
+    static_only: bool,
+    baselines: "Baselines",
+    allow: tuple[str, ...],
+    allow_file: Path | None,
     command_line: str | None,
+    expect: re.Pattern[str] | None,
     timeout: float,
+    junit: Path | None,
     output_format: str,
 ) -> None:
-    """Run every variant of an image and hold it to its label.
+    """Hold every variant of an image to its label: look at its files, then run it.
 
-    The program that starts must be for the platform that the label names, even if
-    this machine could run another, and must end with status 0.
+    Every program, library and script is checked without running it: is it for the CPU and
+    the ABI that the label names, are its loader, libraries and interpreter there? Then the
+    image's own command runs. The program that starts must be for the platform that the
+    label names, even if this machine could run another, and must end with status 0.
+
+    Ends with status 50 if a variant is not what its label says.
     """
+    from amphora.cli import verification
     from amphora.cli.access import open_store
+    from amphora.verify.findings import read_patterns
+    from amphora.verify.junit import junit_xml
+    from amphora.verify.outcome import Outcome
+    from amphora.verify.static import StaticRequest, verify_static
     from amphora.verify.verify import VerifyRequest, verify
 
+    patterns = (*allow, *(read_patterns(allow_file.read_text()) if allow_file else ()))
     with open_store(settings) as store:
-        request = VerifyRequest(
-            image=store.resolve(reference),
-            platforms=platforms,
-            command=shlex.split(command_line or ""),
-            timeout=timeout,
-        )
-        reports = run_async(verify(request, store))
+        image = store.resolve(reference)
+        static = verify_static(StaticRequest(image, platforms, baselines, patterns), store)
+        outcomes = [Outcome(report) for report in static]
+        if not static_only:
+            request = VerifyRequest(
+                image=image,
+                platforms=platforms,
+                command=shlex.split(command_line or ""),
+                timeout=timeout,
+                expect=expect,
+            )
+            reports = run_async(verify(request, store))
+            outcomes = [Outcome(*both) for both in zip(static, reports, strict=True)]
+    if junit:
+        junit.write_bytes(junit_xml(reference.familiar, outcomes))
     if output_format == "json":
-        print_json([_plain(report) for report in reports])
+        print_json([outcome.plain() for outcome in outcomes])
     else:
-        print_table(
-            ("PLATFORM", "PROGRAM", "FOR", "RAN", "SECONDS", "RESULT", "OUTPUT"),
-            [_row(report) for report in reports],
-        )
-    failed = [report for report in reports if report.problem]
-    if failed:
-        raise VerificationError(
-            f"{reference.familiar} is not what its label says for {failed[0].platform}",
-            why=str(failed[0].problem),
-            next_command="correct the Dockerfile and build it again; "
-            "--format json shows the whole output",
-        )
-
-
-def _row(report: "VariantReport") -> tuple[object, ...]:
-    lines = report.output.strip().splitlines()
-    return (
-        report.platform,
-        report.program,
-        report.architecture,
-        report.ran,
-        f"{report.seconds:.2f}",
-        "FAILED" if report.problem else "ok",
-        lines[0][:60] if lines else "",
-    )
-
-
-def _plain(report: "VariantReport") -> dict[str, Any]:
-    return {
-        **asdict(report),
-        "platform": str(report.platform),
-        "manifest": str(report.manifest.digest),
-    }
+        verification.show(outcomes)
+    verification.check(reference.familiar, outcomes)
