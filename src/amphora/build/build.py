@@ -84,7 +84,7 @@ async def build(
         async with networks:
             states = await solver.solve()
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
-        return BuildResult(image, variants, solver.reporter.reports)
+        return BuildResult(image, variants, solver.reporter.reports, solver.own_layers)
 
 
 def _warnings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Iterator[Warned]:

@@ -1,11 +1,12 @@
 """What a build is asked for, and what it answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from amphora.build.run_options import RunOptions
 from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
 from amphora.core.platform import Platform
 from amphora.emulation.account import Account
 
@@ -18,6 +19,7 @@ class BuildRequest:
     is younger, and what comes from the context has exactly that time. `context` is a
     directory, a URL, or "-" for `stdin`; `dockerfile` is a path, "-", or None for the usual one.
     With `any_revision` handoff takes compilers of another revision too, as in NativeSide.
+    The steps of `no_cache_stages` are executed whatever is remembered.
     """
 
     context: str
@@ -34,6 +36,7 @@ class BuildRequest:
     handoff: bool = True
     any_revision: bool = False
     run: RunOptions = field(default_factory=RunOptions)
+    no_cache_stages: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """`image` is an index, or the manifest itself when one platform was asked for."""
+    """`image` is an index, or the manifest itself when one platform was asked for.
+
+    `own_layers` are those that steps of the Dockerfile made, rather than a base image brought.
+    """
 
     image: Descriptor
     variants: Sequence[Variant]
     steps: Sequence[StepReport]
+    own_layers: Collection[Digest] = ()

@@ -14,7 +14,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage, parse_trigger
-from amphora.build.dockerfile.scope import expand_from, global_scope
+from amphora.build.dockerfile.scope import expand_from, fresh_lines, global_scope
 from amphora.build.dockerfile.source import Source
 from amphora.build.events import Listener
 from amphora.build.executor import Executor, Performed
@@ -109,6 +109,8 @@ class Solver:
         self._fetches: dict[str, asyncio.Task[tuple[Layer, ...]]] = {}
         self._natives: dict[Digest | None, tuple[Layer, ...]] = {}
         self._digests: dict[Identity, str] = {}
+        self._fresh = fresh_lines(dockerfile, request.no_cache_stages)
+        self.own_layers: set[Digest] = set()
         self._said_no_handoff = False
         self._said_revisions: set[str] = set()
 
@@ -193,6 +195,8 @@ class Solver:
             task = self._group.create_task(self._perform(key, below, step, title, source))
             self._steps[key] = task
         done = await task
+        if done.layer is not None:
+            self.own_layers.add(done.layer.blob.digest)
         return state.with_layer(done.layer, done.created, source.code)
 
     async def _context_step(
@@ -299,7 +303,9 @@ class Solver:
     async def _perform(
         self, key: str, state: ImageState, step: Step, title: str, source: Source
     ) -> Performed:
-        done = self._executor.recall(key, always=isinstance(step, FetchStep))
+        always, done = isinstance(step, FetchStep), None
+        if always or (source.filename, source.start) not in self._fresh:
+            done = self._executor.recall(key, always=always)
         if done is None:
             await self._unpack(state)
         with source.located(), self.reporter.telling(state.platform, title) as told:

@@ -1,31 +1,32 @@
-"""What `amphora build` does in the worker: build, name, export, push."""
+"""What `amphora build` does in the worker: build, deliver, and tell what came of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+
+import click
 
 from amphora.build.build import build
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.cli.access import open_store
+from amphora.cli.delivery import Delivery
+from amphora.cli.output import human_size, print_json, print_table
+from amphora.cli.output_options import Wanted
+from amphora.cli.outputs import STDOUT
 from amphora.cli.progress import show_build
-from amphora.cli.transfer_progress import show_transfer
-from amphora.core.reference import Reference
 from amphora.core.settings import Settings
-from amphora.oci.archive import save_archive
-from amphora.registry.client import Registry
 from amphora.system.files import write_atomically
 
 
 async def run_build(
     settings: Settings,
     request: BuildRequest,
-    tags: Sequence[Reference],
+    wanted: Wanted,
     *,
-    push: bool,
-    archives: Sequence[Path],
     progress: str,
+    engine: int | None = None,
 ) -> BuildResult:
-    """Build and put the image everywhere it is wanted; the store has it first."""
+    """Build and put the image everywhere it is wanted, as Delivery does."""
     with open_store(settings) as store:
         with show_build(progress) as listener:
             result = await build(
@@ -35,16 +36,50 @@ async def run_build(
                 insecure_registries=settings.insecure_registries,
                 listener=listener,
             )
-        for tag in tags:
-            store.tag(tag, result.image)
-        for archive in archives:
-            save_archive(store.blobs, [(tag, result.image) for tag in tags], archive)
-        for tag in tags if push else ():
-            insecure = settings.insecure_registries
-            with show_transfer() as transfer:
-                async with Registry(tag.domain, insecure_registries=insecure) as registry:
-                    await registry.push(store.blobs, result.image, tag, progress=transfer)
-        return result
+        delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
+        return await delivery.deliver(result)
+
+
+def print_result(result: BuildResult, wanted: Wanted, *, quiet: bool, output_format: str) -> None:
+    """The image's digest and variants; not where a stream of bytes goes to standard output."""
+    if any(output.destination == STDOUT for output in wanted.outputs):
+        return
+    if quiet:
+        click.echo(result.image.digest)
+    elif output_format == "json":
+        print_json(_described(result, wanted))
+    else:
+        rows = [
+            (variant.platform, variant.manifest.digest, human_size(variant.size))
+            for variant in result.variants
+        ]
+        print_table(("PLATFORM", "DIGEST", "SIZE"), rows)
+        names = " ".join(tag.familiar for tag in wanted.tags)
+        click.echo(f"\n{result.image.digest}  {names}".rstrip())
+
+
+def _described(result: BuildResult, wanted: Wanted) -> dict[str, object]:
+    return {
+        "digest": str(result.image.digest),
+        "tags": [str(tag) for tag in wanted.tags],
+        "variants": [
+            {
+                "platform": str(variant.platform),
+                "digest": str(variant.manifest.digest),
+                "size": variant.size,
+            }
+            for variant in result.variants
+        ],
+        "steps": [
+            {
+                "platform": str(step.platform),
+                "title": step.title,
+                "ran": step.ran,
+                "seconds": round(step.seconds, 3),
+            }
+            for step in result.steps
+        ],
+    }
 
 
 def write_handoff_report(result: BuildResult, path: Path) -> None:

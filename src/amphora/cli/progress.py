@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amphora.build.events import Event, Listener, StepFinished, StepOutput, StepStarted, Warned
+from amphora.cli.raw_progress import RawProgress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 def show_build(style: str) -> Iterator[Listener]:
     """A listener for a build, printing to standard error.
 
-    `style` is docker's: auto, plain, tty or quiet.
+    `style` is docker's: auto, plain, tty, rawjson or quiet.
     """
     if style == "quiet":
         yield lambda _event: None
+    elif style == "rawjson":
+        yield RawProgress()
     elif style == "tty" or (style == "auto" and sys.stderr.isatty()):
         yield from _live()
     else:

@@ -22,12 +22,19 @@ def in_worker(function: Callable[P, object]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def outside(*args: P.args, **kwargs: P.kwargs) -> None:
-        from amphora.system.namespace import run_inside
-
-        status = run_inside(lambda: guarded(lambda: function(*args, **kwargs)))
-        raise click.exceptions.Exit(status)
+        raise click.exceptions.Exit(call_in_worker(lambda: function(*args, **kwargs)))
 
     return outside
+
+
+def call_in_worker(function: Callable[[], object]) -> int:
+    """The same for a part of a command; returns its exit status.
+
+    What needs the caller's own rights outside must have been started before.
+    """
+    from amphora.system.namespace import run_inside
+
+    return run_inside(lambda: guarded(function))
 
 
 def run_async(coroutine: Coroutine[object, object, T]) -> T:

@@ -4,13 +4,11 @@ Equal images give equal bytes: entries are sorted, and carry no time and no owne
 https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 """
 
-import fcntl
 import io
 import os
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +23,7 @@ from amphora.oci.graph import MAX_DOCUMENT_SIZE, walk
 from amphora.oci.members import Member, malformed, members
 from amphora.oci.model import Index
 from amphora.oci.store import Store
-from amphora.system.files import explain_full_disk, sync_directory
+from amphora.system.files import replacing
 
 _BLOB = re.compile(r"blobs/(?P<algorithm>[a-z0-9]+)/(?P<hex>[a-f0-9]+)")
 
@@ -39,20 +37,25 @@ class Imported:
 
 
 def export_archive(
-    blobs: BlobStore, images: Sequence[tuple[Reference, Descriptor]], output: BinaryIO
+    blobs: BlobStore,
+    images: Sequence[tuple[Reference | None, Descriptor]],
+    output: BinaryIO,
+    *,
+    more: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write images and their names to `output` as a tar, each blob once.
+    """Write images and their names, if they have some, to `output` as a tar, each blob once.
 
-    Platforms of an index that were not pulled are left out; other absent content raises
-    NotFoundError before anything is written.
+    `more` are small files beside them. Platforms of an index that were not pulled are left
+    out; other absent content raises NotFoundError before anything is written.
     """
     content = {
         blobs.path(item.digest) for _, root in images for item in walk(blobs, root, partial=True)
     }
     index = names.index_of(sorted(images, key=lambda image: str(image[0])))
+    documents = {names.LAYOUT_FILE: names.LAYOUT, names.INDEX_FILE: index.encode(), **(more or {})}
     with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        _add(archive, names.LAYOUT_FILE, names.LAYOUT)
-        _add(archive, names.INDEX_FILE, index.encode())
+        for name, document in documents.items():
+            _add(archive, name, document)
         for path in sorted(content):
             member = tarfile.TarInfo(str(path.relative_to(blobs.root)))
             with path.open("rb") as file:
@@ -61,13 +64,13 @@ def export_archive(
 
 
 def save_archive(
-    blobs: BlobStore, images: Sequence[tuple[Reference, Descriptor]], path: Path
+    blobs: BlobStore, images: Sequence[tuple[Reference | None, Descriptor]], path: Path
 ) -> None:
     """`export_archive` to a file, which is whole or not there.
 
     Raises DiskFullError and NotFoundError.
     """
-    with _replacing(path) as output:
+    with replacing(path) as output:
         export_archive(blobs, images, output)
 
 
@@ -96,37 +99,6 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` in the end, or vanishes.
-
-    Its name is always the same, so that what a killed process left is used up by the next.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with explain_full_disk(path.parent), _open_locked(partial) as file:
-        try:
-            file.truncate(0)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            partial.rename(path)
-            sync_directory(path.parent)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-
-
-def _open_locked(path: Path) -> BinaryIO:
-    """Open for appending, alone: waits for whoever writes this file now."""
-    while True:
-        file = path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()  # it was given its final name while we waited
 
 
 def _store_members(blobs: BlobStore, archive: BinaryIO) -> Index:

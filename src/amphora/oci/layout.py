@@ -1,17 +1,21 @@
-"""Taking an image out of an OCI image layout: a directory that any tool may have made.
+"""Images in OCI image layouts: directories that any tool may have made, or will read.
 
 https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import NotFoundError
+from amphora.core.reference import Reference
 from amphora.oci import names
 from amphora.oci.blobs import BlobStore
-from amphora.oci.graph import MAX_DOCUMENT_SIZE, children
+from amphora.oci.graph import MAX_DOCUMENT_SIZE, children, walk
 from amphora.oci.model import Index
+from amphora.system.files import explain_full_disk, write_atomically
 from amphora.system.roots import find_in_root, read_in_root
 
 _CHUNK = 1 << 20
@@ -40,6 +44,48 @@ def import_layout(
             below = children(blobs, descriptor)
             pending += [(child, not descriptor.is_index) for child in below]
     return root
+
+
+def export_layout(
+    blobs: BlobStore, images: Sequence[tuple[Reference | None, Descriptor]], directory: Path
+) -> None:
+    """Put images into a layout, which is made if it is not there.
+
+    Others that it holds stay, except those of the same names. The index comes last, so that
+    it never names what is not whole. Raises ManifestError if there is an index that cannot
+    be read, NotFoundError before anything is written, and DiskFullError.
+    """
+    content = {item.digest: None for _, root in images for item in walk(blobs, root, partial=True)}
+    with explain_full_disk(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        index = _with(read_in_root(directory, names.INDEX_FILE, MAX_DOCUMENT_SIZE), images)
+        target = BlobStore(directory)
+        for digest in content:
+            if not target.has(digest):
+                with blobs.open(digest) as file, target.writer(digest.algorithm) as writer:
+                    while chunk := file.read(_CHUNK):
+                        writer.write(chunk)
+                    writer.commit(expected=digest)
+        # What killed writers left goes as well; nobody else needs the directory.
+        target.sweep()
+        with suppress(OSError):
+            target.ingest.rmdir()
+        write_atomically(directory / names.LAYOUT_FILE, names.LAYOUT)
+        write_atomically(directory / names.INDEX_FILE, index.encode())
+
+
+def _with(existing: bytes | None, images: Sequence[tuple[Reference | None, Descriptor]]) -> Index:
+    """The index of a layout with images added; one of the same name, or the same image, goes."""
+    added = names.index_of(images).manifests
+    wanted = {entry.annotations.get(names.REF_NAME) for entry in added} - {None}
+    digests = {entry.digest for entry in added}
+    kept = [
+        entry
+        for entry in (Index.decode(existing).manifests if existing is not None else ())
+        if entry.annotations.get(names.REF_NAME) not in wanted
+        and (names.REF_NAME in entry.annotations or entry.digest not in digests)
+    ]
+    return Index((*kept, *added))
 
 
 def _choose(directory: Path, index: Index, tag: str, digest: Digest | None) -> Descriptor:

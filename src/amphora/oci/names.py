@@ -7,6 +7,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,9 +74,9 @@ def listed(connection: sqlite3.Connection) -> list[NamedImage]:
     ]
 
 
-def index_of(images: list[tuple[Reference, Descriptor]]) -> Index:
-    """The index of an image layout: each descriptor with its name in annotations."""
-    return Index(tuple(_annotated(reference, descriptor) for reference, descriptor in images))
+def index_of(images: Sequence[tuple[Reference | None, Descriptor]]) -> Index:
+    """The index of an image layout: each descriptor with its name, if any, in annotations."""
+    return Index(tuple(annotated(reference, descriptor) for reference, descriptor in images))
 
 
 def name_of(entry: Descriptor) -> Reference | None:
@@ -145,6 +146,9 @@ def _index_content(connection: sqlite3.Connection) -> bytes:
     return index_of([(image.reference, image.descriptor) for image in listed(connection)]).encode()
 
 
-def _annotated(reference: Reference, descriptor: Descriptor) -> Descriptor:
+def annotated(reference: Reference | None, descriptor: Descriptor) -> Descriptor:
+    """What an image layout's index says of an image with that name."""
+    if reference is None:
+        return descriptor
     names = {REF_NAME: str(reference), IMAGE_NAME: str(reference)}
     return replace(descriptor, annotations={**descriptor.annotations, **names})

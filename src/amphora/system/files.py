@@ -5,8 +5,9 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from amphora.core.errors import DiskFullError
 
@@ -67,6 +68,37 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             sync_directory(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` in the end, or vanishes.
+
+    Its name is always the same, so that what a killed process left is used up by the next.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with explain_full_disk(path.parent), _open_locked(partial) as file:
+        try:
+            file.truncate(0)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            partial.rename(path)
+            sync_directory(path.parent)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """Open for appending, alone: waits for whoever writes this file now."""
+    while True:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file
+        file.close()  # it was given its final name while we waited
 
 
 @contextmanager

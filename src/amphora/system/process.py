@@ -10,9 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 
 from amphora.core.errors import MissingToolError, ToolFailedError
 from amphora.system.descendants import kill_with_descendants
@@ -84,6 +85,31 @@ def run(
     if finished.returncode != 0:
         raise tool_failed(arguments, _status(finished.returncode), finished.stdout)
     return finished.stdout
+
+
+@contextmanager
+def fed(
+    arguments: Sequence[str], *, extra_environment: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Start a program; what is written to the descriptor is its standard input.
+
+    At the end the descriptor is closed and the program waited for. Raises ToolFailedError if
+    it failed, unless something is raised inside; it does not hear the terminal's Ctrl-C.
+    """
+    with TemporaryFile() as output:
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(extra_environment),
+            start_new_session=True,
+        )
+        with process:
+            yield process.stdin.fileno() if process.stdin else -1
+        if process.returncode != 0:
+            output.seek(0)
+            raise tool_failed(arguments, _status(process.returncode), output.read())
 
 
 async def stream(

@@ -3,7 +3,7 @@
 https://docs.docker.com/reference/dockerfile/#scope and #predefined-args
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -102,6 +102,17 @@ def unused_build_args(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> 
         and name.upper() not in PROXY_ARGS
         and not name.startswith("BUILDKIT_")
     )
+
+
+def fresh_lines(dockerfile: Dockerfile, stages: Collection[str]) -> set[tuple[str, int]]:
+    """Where the instructions of these stages (--no-cache-filter) stand: file and first line."""
+    wanted = {name.lower() for name in stages}
+    return {
+        (item.source.filename, item.source.start)
+        for stage in dockerfile.stages
+        if wanted & {stage.name, str(stage.index)} - {""}
+        for item in (stage.base, *stage.instructions)
+    }
 
 
 def expand_at(

@@ -2,42 +2,69 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
-    REFERENCE,
     format_option,
     pass_settings,
     platform_option,
     read_pairs,
     source_date_epoch,
 )
-from amphora.cli.output import human_size, print_json, print_table
+from amphora.cli.output_options import OUTPUT_NAMES, Wanted, output_options, read_wanted
+from amphora.cli.outputs import STDOUT
 from amphora.cli.run_options import read_run_options, run_options
-from amphora.cli.worker import in_worker, run_async
+from amphora.cli.worker import call_in_worker, run_async
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
-from amphora.core.reference import Reference
 from amphora.core.settings import Settings
 
+if TYPE_CHECKING:
+    from amphora.build.request import BuildRequest
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One `-o`: `kind` is "oci" (with `path`), "registry" or "image"."""
+#: Headings of the help, and what stands below them.
+_GROUPS = {
+    "What to build": (
+        "platforms",
+        "dockerfile",
+        "build_contexts",
+        "target",
+        "build_args",
+        "labels",
+    ),
+    "Where it goes": (
+        "tags",
+        "outputs",
+        "push",
+        "load",
+        "annotations",
+        "metadata_file",
+        "digest_file",
+    ),
+    "What RUN gets": (
+        "network",
+        "allowed",
+        "secrets",
+        "agents",
+        "hosts",
+        "shm_size",
+        "limits",
+    ),
+    "What is done again": ("no_cache", "no_cache_filter", "pull"),
+    "Other CPUs": ("handoff", "handoff_report"),
+    "What is shown": ("progress", "quiet", "output_format"),
+}
 
-    kind: str
-    path: Path | None = None
 
-
-@click.command("build")
+@click.command("build", cls=GroupedCommand, groups=_GROUPS)
 @click.argument("context", default=".", metavar="[DIRECTORY|URL|-]")
 @platform_option("What to build for, comma-separated. Default: this machine's platform.")
-@click.option("-t", "--tag", "tags", type=REFERENCE, multiple=True, help="Name of the image.")
 @click.option(
     "-f",
     "--file",
@@ -69,20 +96,18 @@ class Output:
     metavar="NAME=VALUE",
     help="Label for the image, beside those of the Dockerfile.",
 )
-@click.option("--push", is_flag=True, help="Send the image to the registries its tags name.")
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="type=TYPE[,dest=FILE]",
-    help="Where to put the image beside the store: type=oci,dest=FILE or type=registry.",
-)
+@output_options
 @click.option("--no-cache", is_flag=True, help="Execute every step, whatever is remembered.")
+@click.option(
+    "--no-cache-filter",
+    multiple=True,
+    metavar="STAGE,…",
+    help="Execute every step of these stages, whatever is remembered.",
+)
 @click.option("--pull", is_flag=True, help="Ask the registry for base images that are here too.")
 @click.option(
     "--progress",
-    type=click.Choice(["auto", "plain", "tty", "quiet"]),
+    type=click.Choice(["auto", "plain", "tty", "quiet", "rawjson"]),
     default="auto",
     show_default=True,
     help="How to show what goes on.",
@@ -104,29 +129,15 @@ class Output:
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
 @pass_settings
-@in_worker
 def command(
     settings: Settings,
     /,
     *,
-    context: str,
-    platforms: tuple[Platform, ...],
-    tags: tuple[Reference, ...],
-    dockerfile: str | None,
-    build_contexts: dict[str, str],
-    target: str | None,
-    build_args: tuple[str, ...],
-    labels: dict[str, str],
-    push: bool,
-    outputs: tuple[str, ...],
-    no_cache: bool,
-    pull: bool,
-    progress: str,
-    handoff: str,
-    handoff_report: Path | None,
     quiet: bool,
     output_format: str,
-    **around_run: Any,
+    handoff_report: Path | None,
+    progress: str,
+    **arguments: Any,
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
 
@@ -137,10 +148,48 @@ def command(
     With SOURCE_DATE_EPOCH in the environment the same input gives the same digest
     on any machine.
     """
-    from amphora.build.request import BuildRequest
-    from amphora.cli.building import run_build, write_handoff_report
+    wanted = read_wanted(**_take(arguments, OUTPUT_NAMES))
+    request = _request(**arguments)
+    _check_terminal(wanted)
+    if request.source_date_epoch is None and any(item.rewrite_timestamp for item in wanted.outputs):
+        click.echo(
+            "WARN rewrite-timestamp: SOURCE_DATE_EPOCH is not set, so no time is rewritten",
+            err=True,
+        )
 
-    request = BuildRequest(
+    def build(engine: int | None) -> None:
+        from amphora.cli.building import print_result, run_build, write_handoff_report
+
+        shown = "quiet" if quiet else progress
+        done = run_async(run_build(settings, request, wanted, progress=shown, engine=engine))
+        if handoff_report is not None:
+            write_handoff_report(done, handoff_report)
+        print_result(done, wanted, quiet=quiet, output_format=output_format)
+
+    with _engine(wanted, request.platforms) as engine:
+        if status := call_in_worker(lambda: build(engine)):
+            raise click.exceptions.Exit(status)
+
+
+def _request(
+    *,
+    platforms: tuple[Platform, ...],
+    build_args: tuple[str, ...],
+    no_cache: bool,
+    no_cache_filter: tuple[str, ...],
+    handoff: str,
+    context: str,
+    dockerfile: str | None,
+    build_contexts: dict[str, str],
+    target: str | None,
+    labels: dict[str, str],
+    pull: bool,
+    **around_run: Any,
+) -> "BuildRequest":
+    from amphora.build.request import BuildRequest
+
+    stages = [name for text in no_cache_filter for name in text.split(",") if name]
+    return BuildRequest(
         context=context,
         dockerfile=dockerfile,
         stdin=sys.stdin.buffer,
@@ -155,62 +204,45 @@ def command(
         handoff=handoff != "off",
         any_revision=handoff == "full",
         run=read_run_options(**around_run),
+        no_cache_stages=stages,
     )
-    wanted = [_read_output(text) for text in outputs]
-    if push:
-        wanted.append(Output("registry"))
-    if any(output.kind == "registry" for output in wanted) and not tags:
+
+
+@contextmanager
+def _engine(wanted: Wanted, platforms: Sequence[Platform]) -> Iterator[int | None]:
+    """The pipe into which --load writes; None if it is not asked for, or has nobody to read."""
+    if not wanted.loads:
+        yield None
+        return
+    from amphora.cli.loading import check_platforms, find_engine
+    from amphora.system.process import fed
+
+    engine = find_engine()
+    if engine is None:
+        click.echo(
+            "WARN --load: neither docker nor containerd answers here; the image is in"
+            " amphora's store only",
+            err=True,
+        )
+        yield None
+        return
+    check_platforms(engine, platforms)
+    with fed(engine.command, extra_environment=engine.environment) as pipe:
+        yield pipe
+
+
+def _check_terminal(wanted: Wanted) -> None:
+    """Raises InvalidValueError: nobody wants to read a tar."""
+    if sys.stdout.isatty() and any(item.destination == STDOUT for item in wanted.outputs):
         raise InvalidValueError(
-            "cannot push an image without a name",
-            why="--push sends it to the registry that its tag names",
-            next_command="add -t HOST[:PORT]/NAME:TAG",
+            "--output cannot be written to a terminal",
+            why="it has no dest, or dest=-, and standard output is a terminal",
+            next_command="add dest=FILE, or redirect the output to a file",
         )
-    archives = [output.path for output in wanted if output.path is not None]
-    result = run_async(
-        run_build(
-            settings,
-            request,
-            tags,
-            push=any(output.kind == "registry" for output in wanted),
-            archives=archives,
-            progress="quiet" if quiet else progress,
-        )
-    )
-    if handoff_report is not None:
-        write_handoff_report(result, handoff_report)
-    if quiet:
-        click.echo(result.image.digest)
-    elif output_format == "json":
-        print_json(
-            {
-                "digest": str(result.image.digest),
-                "tags": [str(tag) for tag in tags],
-                "variants": [
-                    {
-                        "platform": str(variant.platform),
-                        "digest": str(variant.manifest.digest),
-                        "size": variant.size,
-                    }
-                    for variant in result.variants
-                ],
-                "steps": [
-                    {
-                        "platform": str(step.platform),
-                        "title": step.title,
-                        "ran": step.ran,
-                        "seconds": round(step.seconds, 3),
-                    }
-                    for step in result.steps
-                ],
-            }
-        )
-    else:
-        rows = [
-            (variant.platform, variant.manifest.digest, human_size(variant.size))
-            for variant in result.variants
-        ]
-        print_table(("PLATFORM", "DIGEST", "SIZE"), rows)
-        click.echo(f"\n{result.image.digest}  {' '.join(tag.familiar for tag in tags)}".rstrip())
+
+
+def _take(arguments: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: arguments.pop(name) for name in names}
 
 
 def _read_build_args(texts: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:
@@ -223,16 +255,3 @@ def _read_build_args(texts: tuple[str, ...], environment: Mapping[str, str]) -> 
         elif name in environment:
             given[name] = environment[name]
     return given
-
-
-def _read_output(text: str) -> Output:
-    """`type=oci,dest=FILE`, `type=registry` or `type=image`."""
-    fields = dict(part.partition("=")[::2] for part in text.split(","))
-    kind, destination = fields.pop("type", ""), fields.pop("dest", "")
-    if fields or kind not in {"oci", "registry", "image"} or (kind == "oci") != bool(destination):
-        raise InvalidValueError(
-            f"--output cannot be {text!r}",
-            why="it is type=oci,dest=FILE or type=registry or type=image",
-            next_command="for example -o type=oci,dest=image.tar",
-        )
-    return Output(kind, Path(destination) if destination else None)

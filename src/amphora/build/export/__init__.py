@@ -1,0 +1,1 @@
+"""What becomes of a built image: other forms of it, files, programs that take it."""

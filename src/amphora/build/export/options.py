@@ -1,0 +1,46 @@
+"""How an image is to be written: what `--output`'s options and `--annotation` ask for.
+
+https://docs.docker.com/build/exporters/image-registry/, /build/metadata/annotations/
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from amphora.core.platform import Platform
+from amphora.oci.layers.compressors import Compression
+
+#: Where an annotation can be put.
+PLACES = ("manifest", "index", "manifest-descriptor", "index-descriptor")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation; `place` is one of PLACES, `platform` None for the variants of all."""
+
+    key: str
+    value: str
+    place: str = "manifest"
+    platform: Platform | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOptions:
+    """The form of an image.
+
+    `compression` None keeps each layer as it is. Layers of base images change only with
+    `force_compression`. With `docker_types` the media types are docker's own.
+    """
+
+    compression: Compression | None = None
+    level: int | None = None
+    force_compression: bool = False
+    docker_types: bool = False
+    annotations: Sequence[Annotation] = field(default_factory=tuple)
+
+    def annotations_of(self, place: str, platform: Platform | None = None) -> Mapping[str, str]:
+        """Those of one place; for a variant, those of every platform and of its own."""
+        return {
+            item.key: item.value
+            for item in self.annotations
+            if item.place == place and item.platform in {None, platform}
+        }

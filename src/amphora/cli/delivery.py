@@ -1,0 +1,155 @@
+"""From a built image to all that was asked for: names, archives, directories, registries."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from amphora.build.export.files import export_directory, export_tar
+from amphora.build.export.image import export_image
+from amphora.build.request import BuildResult
+from amphora.cli.output_options import Wanted, check_writable
+from amphora.cli.outputs import STDOUT, Output
+from amphora.cli.transfer_progress import show_transfer
+from amphora.core.reference import Reference
+from amphora.core.settings import Settings
+from amphora.oci.archive import export_archive
+from amphora.oci.docker_archive import export_docker_archive
+from amphora.oci.graph import children
+from amphora.oci.layout import export_layout
+from amphora.oci.model import encode_descriptor
+from amphora.oci.store import Store
+from amphora.registry.client import Registry
+from amphora.system.files import replacing, write_atomically
+from amphora.system.tasks import in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One build's outputs. `engine` is the pipe to what --load gives the image to, if anything."""
+
+    settings: Settings
+    store: Store
+    wanted: Wanted
+    epoch: int | None
+    engine: int | None
+
+    async def deliver(self, result: BuildResult) -> BuildResult:
+        """Put it everywhere; returns the image in the form that its names point at.
+
+        The store has its names first. Raises what the exporters and registries raise.
+        """
+        outputs = self.wanted.outputs
+        images = [output for output in outputs if output.kind == "image"]
+        if not images and not (outputs and all(item.kind == "cacheonly" for item in outputs)):
+            self._name(result, self.wanted.tags)
+        forms = []
+        for output in sorted(outputs, key=lambda output: output.kind != "image"):
+            form = await in_thread(export_image, self.store, result, output.image)
+            forms += [form] if output.kind in {"image", "oci", "docker"} else []
+            await self._put(output, form)
+        told = forms[0] if forms else result
+        self._tell(told)
+        return told
+
+    async def _put(self, output: Output, form: BuildResult) -> None:
+        names = self.wanted.names_of(output)
+        if output.kind == "image":
+            await self._put_image(output, form, names)
+        elif output.kind in {"oci", "docker"} and not output.tar:
+            images = [(name, form.image) for name in names or (None,)]
+            await in_thread(export_layout, self.store.blobs, images, Path(output.destination))
+        elif output.kind == "local":
+            await in_thread(
+                export_directory,
+                self.store,
+                form.variants,
+                Path(output.destination).absolute(),
+                split=_splits(output, form),
+                epoch=self.epoch,
+            )
+        elif output.kind != "cacheonly":
+            await in_thread(self._write, output, form, names)
+
+    def _write(self, output: Output, form: BuildResult, names: Sequence[Reference]) -> None:
+        """One file, a stream, or what the engine reads."""
+        write: Callable[[BinaryIO], None]
+        if output.kind == "tar":
+            write = lambda file: export_tar(  # noqa: E731
+                self.store, form.variants, file, split=_splits(output, form), epoch=self.epoch
+            )
+        elif output.kind == "docker" and (output.destination or form.image.is_manifest):
+            write = lambda file: export_docker_archive(self.store.blobs, names, form.image, file)  # noqa: E731
+        else:
+            images = [(name, form.image) for name in names or (None,)]
+            write = lambda file: export_archive(self.store.blobs, images, file)  # noqa: E731
+        if output.destination or self.engine is not None:
+            with self._opened(output.destination) as file:
+                write(file)
+
+    @contextmanager
+    def _opened(self, destination: str) -> Iterator[BinaryIO]:
+        if destination == STDOUT:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif destination:
+            check_writable("--output", Path(destination))
+            with replacing(Path(destination).absolute()) as file:
+                yield file
+        elif self.engine is not None:
+            # An engine that reads no further says why itself.
+            with suppress(BrokenPipeError), os.fdopen(self.engine, "wb", closefd=False) as file:
+                yield file
+
+    async def _put_image(
+        self, output: Output, form: BuildResult, names: Sequence[Reference]
+    ) -> None:
+        digest = form.image.digest
+        exact = [replace(name, tag=None, digest=digest) for name in names]
+        self._name(form, exact if output.by_digest else names)
+        if output.canonical:
+            self._name(form, exact)
+        for name in exact if output.by_digest else names:
+            if output.push:
+                await self._push(form, name)
+
+    async def _push(self, form: BuildResult, name: Reference) -> None:
+        insecure = self.settings.insecure_registries
+        with show_transfer() as transfer:
+            async with Registry(name.domain, insecure_registries=insecure) as registry:
+                await registry.push(self.store.blobs, form.image, name, progress=transfer)
+
+    def _name(self, form: BuildResult, names: Sequence[Reference]) -> None:
+        for name in names:
+            self.store.tag(name, form.image)
+
+    def _tell(self, form: BuildResult) -> None:
+        """--metadata-file and --iidfile, last: they say that all is done."""
+        if self.wanted.metadata_file is not None:
+            content = json.dumps(self._metadata(form), indent=2).encode() + b"\n"
+            write_atomically(self.wanted.metadata_file.absolute(), content)
+        if self.wanted.digest_file is not None:
+            write_atomically(self.wanted.digest_file.absolute(), str(form.image.digest).encode())
+
+    def _metadata(self, form: BuildResult) -> dict[str, object]:
+        """https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file"""
+        names = {
+            str(name): None
+            for output in self.wanted.outputs
+            for name in self.wanted.names_of(output)
+        } or {str(name): None for name in self.wanted.tags}
+        told: dict[str, object] = {}
+        if form.image.is_manifest:
+            config = children(self.store.blobs, form.image)[0]
+            told["containerimage.config.digest"] = str(config.digest)
+        told["containerimage.descriptor"] = json.loads(encode_descriptor(form.image))
+        told["containerimage.digest"] = str(form.image.digest)
+        return {**told, **({"image.name": ",".join(names)} if names else {})}
+
+
+def _splits(output: Output, form: BuildResult) -> bool:
+    return len(form.variants) > 1 if output.split is None else output.split

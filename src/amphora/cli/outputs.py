@@ -1,0 +1,246 @@
+"""`--output`, `--push`, `--load` and `--annotation` of `amphora build`, as buildx spells them.
+
+https://docs.docker.com/reference/cli/docker/buildx/build/#output
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from amphora.core.errors import AmphoraError, InvalidValueError
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+
+if TYPE_CHECKING:
+    from amphora.build.export.options import Annotation, ImageOptions
+    from amphora.oci.layers.compressors import Compression
+
+#: What `dest` means standard output by.
+STDOUT = "-"
+
+_FORM = ("compression", "compression-level", "force-compression", "oci-mediatypes")
+_NAMED = ("name", "rewrite-timestamp", *_FORM)
+#: Types and their options, beside annotations.
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "local": ("dest", "platform-split"),
+    "tar": ("dest", "platform-split"),
+    "oci": ("dest", "tar", *_NAMED),
+    "docker": ("dest", "tar", *_NAMED),
+    "image": ("push", "push-by-digest", "name-canonical", *_NAMED),
+    "registry": ("push", "push-by-digest", "name-canonical", *_NAMED),
+    "cacheonly": (),
+}
+_WITH_ANNOTATIONS = frozenset({"oci", "docker", "image", "registry"})
+_ANNOTATION = re.compile(
+    r"annotation(?:-(?P<place>index|manifest|manifest-descriptor|index-descriptor))?"
+    r"(?:\[(?P<platform>[^\]]+)\])?\.(?P<key>.+)"
+)
+_PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]+)\])?")
+
+#: Levels that people know, and the last one whose bytes are the same on every CPU.
+_LEVELS = {"gzip": (range(10), 2), "zstd": (range(23), 19), "uncompressed": (range(1), 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One `--output`, checked.
+
+    `kind` is local, tar, oci, docker, image or cacheonly; `destination` a path, "-", or empty
+    for a docker image to load. `names` are those given here, without those of --tag.
+    """
+
+    kind: str
+    image: "ImageOptions"
+    destination: str = ""
+    names: Sequence[Reference] = field(default_factory=tuple)
+    push: bool = False
+    by_digest: bool = False
+    canonical: bool = False
+    tar: bool = True
+    split: bool | None = None
+    rewrite_timestamp: bool = False
+
+
+def read_outputs(
+    texts: Sequence[str], *, push: bool, load: bool, annotations: Sequence[str]
+) -> list[Output]:
+    """All that a build is to be put into; raises InvalidValueError.
+
+    --push and --load are short for an output, or add to one that is asked for.
+    """
+    from amphora.build.export.options import ImageOptions
+
+    everywhere = tuple(item for text in annotations for item in read_annotation(text))
+    outputs = [_read(text) for text in texts]
+    if push and any(output.kind == "image" for output in outputs):
+        outputs = [replace(item, push=item.push or item.kind == "image") for item in outputs]
+    elif push:
+        outputs.append(Output("image", ImageOptions(), push=True))
+    if load and not any(item.kind == "docker" and not item.destination for item in outputs):
+        outputs.append(Output("docker", ImageOptions()))
+    if not any(output.kind == "image" for output in outputs) and everywhere:
+        outputs.append(Output("image", ImageOptions()))
+    _check_stdout(outputs)
+    return [_annotated(output, everywhere) for output in outputs]
+
+
+def read_annotation(text: str) -> "list[Annotation]":
+    """`[PLACE[PLATFORM],…:]KEY=VALUE`; raises InvalidValueError."""
+    from amphora.build.export.options import PLACES, Annotation
+
+    example = "--annotation index,manifest:org.opencontainers.image.title=hello"
+    name, equals, value = text.partition("=")
+    places, colon, key = name.rpartition(":")
+    if not equals or not key:
+        raise _wrong("--annotation", text, "it is written as [PLACE:]KEY=VALUE", example)
+    found = []
+    for place in places.split(",") if colon else ("manifest",):
+        match = _PLACE.fullmatch(place)
+        if match is None or match["place"] not in PLACES:
+            raise _wrong("--annotation", text, f"the places are {', '.join(PLACES)}", example)
+        platform = Platform.parse(match["platform"]) if match["platform"] else None
+        found.append(Annotation(key, value, match["place"], platform))
+    return found
+
+
+def _read(text: str) -> Output:
+    fields = _fields(text)
+    if len(fields) == 1 and "=" not in fields[0]:
+        kind = "tar" if text == STDOUT else "local"
+        return _output(kind, {"dest": fields[0]}, text)
+    given: dict[str, str] = {}
+    for part in fields:
+        name, equals, value = part.partition("=")
+        name = name.strip()
+        if not equals:
+            raise _wrong("--output", text, f"{name[:40]!r} has no value", "-o type=oci,dest=a.tar")
+        given[name if name.startswith("annotation") else name.lower()] = value
+    kind = given.pop("type", "")
+    if kind not in _OPTIONS:
+        why = f"the types are {', '.join(_OPTIONS)}" if kind else "it has no type"
+        raise _wrong("--output", text, why, "-o type=oci,dest=image.tar")
+    return _output(kind, given, text)
+
+
+def _fields(text: str) -> list[str]:
+    """As in a line of CSV, so that a value may hold commas between quotes."""
+    try:
+        rows = list(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise _wrong("--output", text, str(error), "-o type=oci,dest=image.tar") from error
+    if not rows or not any(rows[0]):
+        raise _wrong("--output", text, "it is empty", "-o type=oci,dest=image.tar")
+    return rows[0]
+
+
+def _output(kind: str, given: dict[str, str], text: str) -> Output:
+    annotations = [
+        (name, given.pop(name))
+        for name in list(given)
+        if kind in _WITH_ANNOTATIONS and _ANNOTATION.fullmatch(name)
+    ]
+    for name in given:
+        if name not in _OPTIONS[kind]:
+            close = get_close_matches(name, _OPTIONS[kind], n=1)
+            known = ", ".join(_OPTIONS[kind]) or "none"
+            why = f"type={kind} has no option {name[:40]!r}; its options are {known}"
+            example = f"{close[0]}=…" if close else "leave it out"
+            raise _wrong("--output", text, why, example)
+    destination = given.get("dest", "")
+    if kind in {"local", "oci"} and not destination and not (kind == "oci" and _tar(given, text)):
+        raise _wrong("--output", text, f"type={kind} needs dest", f"-o type={kind},dest=out")
+    if destination == STDOUT and (kind == "local" or not _tar(given, text)):
+        raise _wrong("--output", text, "a directory is no stream", f"-o type={kind},dest=out")
+    if kind in {"tar", "oci"}:
+        destination = destination or STDOUT
+    return Output(
+        kind="image" if kind == "registry" else kind,
+        image=_image_options(given, annotations, text),
+        destination=destination,
+        names=tuple(Reference.parse(name) for name in given.get("name", "").split(",") if name),
+        push=_switch(given, "push", text, default=kind == "registry"),
+        by_digest=_switch(given, "push-by-digest", text),
+        canonical=_switch(given, "name-canonical", text),
+        tar=_tar(given, text),
+        split=_switch(given, "platform-split", text) if "platform-split" in given else None,
+        rewrite_timestamp=_switch(given, "rewrite-timestamp", text),
+    )
+
+
+def _image_options(
+    given: Mapping[str, str], annotations: Sequence[tuple[str, str]], text: str
+) -> "ImageOptions":
+    from amphora.build.export.options import ImageOptions
+
+    name = given.get("compression", "")
+    return ImageOptions(
+        compression=_compression(name, text) if name else None,
+        level=_level(given["compression-level"], name or "gzip", text)
+        if "compression-level" in given
+        else None,
+        force_compression=_switch(given, "force-compression", text),
+        docker_types=not _switch(given, "oci-mediatypes", text, default=True),
+        annotations=tuple(_read_option(*item, text) for item in annotations),
+    )
+
+
+def _compression(name: str, text: str) -> "Compression":
+    known: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none"}
+    if name not in known:
+        why = f"compression={name[:40]} is not among {', '.join(known)}"
+        raise _wrong("--output", text, why, "compression=zstd")
+    return known[name]
+
+
+def _level(value: str, compression: str, text: str) -> int:
+    """A level as people know it; above our highest it is that one."""
+    levels, highest = _LEVELS[compression]
+    if not value.isdecimal() or int(value) not in levels:
+        why = f"levels of {compression} are {levels[0]} to {levels[-1]}"
+        raise _wrong("--output", text, why, f"compression-level={highest}")
+    lowest = 1 if compression == "zstd" else 0
+    return max(lowest, min(int(value), highest))
+
+
+def _read_option(name: str, value: str, text: str) -> "Annotation":
+    from amphora.build.export.options import Annotation
+
+    match = _ANNOTATION.fullmatch(name)
+    if match is None:
+        raise _wrong("--output", text, f"{name[:40]!r} is no annotation", "annotation.KEY=VALUE")
+    platform = Platform.parse(match["platform"]) if match["platform"] else None
+    return Annotation(match["key"], value, match["place"] or "manifest", platform)
+
+
+def _tar(given: Mapping[str, str], text: str) -> bool:
+    return _switch(given, "tar", text, default=True)
+
+
+def _switch(given: Mapping[str, str], name: str, text: str, *, default: bool = False) -> bool:
+    value = given.get(name, str(default)).lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise _wrong("--output", text, f"{name} is true or false", f"{name}=true")
+    return value in {"true", "1"}
+
+
+def _annotated(output: Output, everywhere: "tuple[Annotation, ...]") -> Output:
+    if output.kind not in _WITH_ANNOTATIONS or not everywhere:
+        return output
+    annotations = (*everywhere, *output.image.annotations)
+    return replace(output, image=replace(output.image, annotations=annotations))
+
+
+def _check_stdout(outputs: Sequence[Output]) -> None:
+    if sum(output.destination == STDOUT for output in outputs) > 1:
+        raise InvalidValueError(
+            "two outputs cannot both be written to standard output",
+            why="nobody could tell them apart",
+            next_command="give dest=FILE to one of them",
+        )
+
+
+def _wrong(flag: str, text: str, why: str, example: str) -> AmphoraError:
+    return InvalidValueError(f"{flag} cannot be {text!r}", why=why, next_command=f"as in {example}")

@@ -1,0 +1,63 @@
+"""`--progress=rawjson`: one JSON object a line, in the form that BuildKit's clients read.
+
+https://pkg.go.dev/github.com/moby/buildkit/client#SolveStatus, keys in lower case. What a step
+printed is in base64, as Go writes bytes.
+"""
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from amphora.build.events import Event, StepFinished, StepOutput, StepStarted, Warned
+
+_STDOUT = 1
+
+
+class RawProgress:
+    """Prints each event when it comes."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, dict[str, Any]] = {}
+
+    def __call__(self, event: Event) -> None:
+        click.echo(json.dumps(self._line(event)), err=True)
+
+    def _line(self, event: Event) -> dict[str, Any]:
+        match event:
+            case StepStarted(identity, platform, title):
+                name = f"[{platform}] {title}"
+                digest = hashlib.sha256(f"{identity} {name}".encode()).hexdigest()
+                self._steps[identity] = {
+                    "digest": f"sha256:{digest}",
+                    "name": name,
+                    "started": _now(),
+                }
+                return {"vertexes": [self._steps[identity]]}
+            case StepOutput(identity, content):
+                log = {
+                    "vertex": self._steps[identity]["digest"],
+                    "stream": _STDOUT,
+                    "data": _encoded(content),
+                    "timestamp": _now(),
+                }
+                return {"logs": [log]}
+            case StepFinished(identity, ran, _, failed, _):
+                step = self._steps.pop(identity) | {"completed": _now()}
+                step |= {"cached": True} if ran == "cached" else {}
+                step |= {"error": "the step failed"} if failed else {}
+                return {"vertexes": [step]}
+            case Warned(place, text):
+                warning = {"level": 1, "short": _encoded(f"{place}: {text}".encode())}
+                return {"warnings": [warning]}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
