@@ -4,13 +4,13 @@ Runs inside the worker's namespaces.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from amphora.build.assemble import assemble
 from amphora.build.attaching import Attacher
 from amphora.build.bases import Bases
+from amphora.build.checks.check import Checked, check, insist
 from amphora.build.contexts import NamedContexts
-from amphora.build.dockerfile.parser import Dockerfile
 from amphora.build.dockerfile.scope import unused_build_args
 from amphora.build.events import Listener, Warned
 from amphora.build.executor import Executor
@@ -46,8 +46,10 @@ async def build(
         fetcher = Fetcher(store.root, work)
         opener = Opener(fetcher, work)
         inputs = await opener.inputs(request)
-        for warning in _warnings(inputs.dockerfile, request.build_args):
+        checked = check(inputs, request, store)
+        for warning in _warnings(checked, request):
             listener(warning)
+        insist(checked)
         bases = Bases(
             store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
         )
@@ -87,8 +89,15 @@ async def build(
         return BuildResult(image, variants, solver.reporter.reports, solver.own_layers)
 
 
-def _warnings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Iterator[Warned]:
-    for notice in dockerfile.warnings:
-        yield Warned(f"{dockerfile.filename}:{notice.line}", notice.message)
-    for name in unused_build_args(dockerfile, build_args):
+def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:
+    dockerfile = checked.dockerfile
+    for notice in checked.notices:
+        yield Warned(f"{dockerfile.filename}:{notice.line}", f"{notice.message} ({notice.rule})")
+    for name in unused_build_args(dockerfile, request.build_args):
         yield Warned(f"--build-arg {name}", "no ARG of the Dockerfile takes it")
+    titles = {stage.name for stage in dockerfile.stages} | set(
+        map(str, range(len(dockerfile.stages)))
+    )
+    for name in request.no_cache_stages:
+        if name.lower() not in titles:
+            yield Warned(f"--no-cache-filter {name}", "no stage of the Dockerfile is called so")

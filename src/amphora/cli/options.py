@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,6 +86,31 @@ def read_pairs(
                 next_command=f"for example {parameter.opts[0]} VERSION=1.0",
             )
     return {name: value for name, _, value in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What --call asks for: build, check, outline or targets."""
+
+    method: str = "build"
+    as_json: bool = False
+
+
+def read_call(_context: click.Context, _parameter: click.Parameter, value: str) -> Call:
+    """`METHOD[,format=json]`; `lint` is BuildKit's other name for check."""
+    method, _, option = value.partition(",")
+    method = "check" if method == "lint" else method
+    if method not in {"build", "check", "outline", "targets"} or option not in {
+        "",
+        "format=json",
+        "format=text",
+    }:
+        raise InvalidValueError(
+            f"--call cannot be {value!r}",
+            why="it is build, check, outline or targets, and format=json may follow",
+            next_command="for example --call outline,format=json",
+        )
+    return Call(method, option == "format=json")
 
 
 def source_date_epoch() -> int | None:

@@ -29,12 +29,16 @@ class Line:
 
 @dataclass(slots=True)
 class Script:
-    """A whole file: its directives, its instructions and what to warn of."""
+    """A whole file: its directives, its instructions and what to warn of.
+
+    `comments` are those between instructions, by line.
+    """
 
     filename: str
     directives: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    comments: dict[int, str] = field(default_factory=dict)
 
     @property
     def escape(self) -> str:
@@ -58,6 +62,8 @@ class _Reader:
             row = self.rows[self.next].strip(SPACE)
             if not row or row.startswith("#"):
                 self.next += 1
+                if comment := row.removeprefix("#").strip():
+                    self.script.comments[self.next] = comment
             else:
                 self.script.lines.append(self._read_instruction())
         return self.script

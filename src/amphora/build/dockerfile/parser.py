@@ -1,7 +1,7 @@
 """A whole Dockerfile: global ARGs and stages, checked as far as text alone allows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from amphora.build.dockerfile.grammar import read_instruction
 from amphora.build.dockerfile.instructions import (
@@ -46,7 +46,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A parsed file. `syntax` and `check` are the values of the directives, or None."""
+    """A parsed file. `syntax` and `check` are the values of the directives, or None.
+
+    `comments` are those between instructions, by line.
+    """
 
     filename: str
     escape: str
@@ -55,6 +58,7 @@ class Dockerfile:
     global_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
     warnings: tuple[Notice, ...]
+    comments: Mapping[int, str] = field(default_factory=dict)
 
     def base_stage(self, image: str, stage: Stage) -> Stage | None:
         """The earlier stage that an expanded FROM of `stage` names; None: it names an image.
@@ -121,6 +125,7 @@ def parse(text: str, filename: str = "Dockerfile") -> Dockerfile:
         global_args=tuple(item for item in instructions[:first] if isinstance(item, Arg)),
         stages=stages,
         warnings=tuple(sorted(notices, key=lambda notice: notice.line)),
+        comments=script.comments,
     )
 
 

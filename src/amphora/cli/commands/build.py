@@ -5,15 +5,17 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
+    Call,
     format_option,
     pass_settings,
     platform_option,
+    read_call,
     read_pairs,
     source_date_epoch,
 )
@@ -37,6 +39,8 @@ _GROUPS = {
         "target",
         "build_args",
         "labels",
+        "check",
+        "call",
     ),
     "Where it goes": (
         "tags",
@@ -126,6 +130,15 @@ _GROUPS = {
     help="Write what was handed off and what was emulated, step by step, as JSON.",
 )
 @run_options
+@click.option("--check", is_flag=True, help="Check the Dockerfile; short for --call=check.")
+@click.option(
+    "--call",
+    callback=read_call,
+    default="build",
+    metavar="METHOD[,format=json]",
+    help="Instead of building: check lists what should be written otherwise (and exits with 1), "
+    "targets the stages, outline what a stage takes.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
 @pass_settings
@@ -137,6 +150,8 @@ def command(
     output_format: str,
     handoff_report: Path | None,
     progress: str,
+    call: Call,
+    check: bool,
     **arguments: Any,
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
@@ -150,6 +165,8 @@ def command(
     """
     wanted = read_wanted(**_take(arguments, OUTPUT_NAMES))
     request = _request(**arguments)
+    if check or call.method != "build":
+        _look(settings, request, Call("check", call.as_json) if check else call, output_format)
     _check_terminal(wanted)
     if request.source_date_epoch is None and any(item.rewrite_timestamp for item in wanted.outputs):
         click.echo(
@@ -169,6 +186,16 @@ def command(
     with _engine(wanted, request.platforms) as engine:
         if status := call_in_worker(lambda: build(engine)):
             raise click.exceptions.Exit(status)
+
+
+def _look(settings: Settings, request: "BuildRequest", call: Call, output_format: str) -> NoReturn:
+    def look() -> int:
+        from amphora.cli import calling
+
+        as_json = call.as_json or output_format == "json"
+        return run_async(calling.call(settings, request, call.method, as_json=as_json))
+
+    raise click.exceptions.Exit(call_in_worker(look))
 
 
 def _request(

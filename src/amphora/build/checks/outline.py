@@ -1,0 +1,170 @@
+"""What a Dockerfile offers: its targets, and what one of them takes.
+
+https://docs.docker.com/reference/cli/docker/buildx/build/#call
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from posixpath import basename
+
+from amphora.build.dockerfile import instructions as ins
+from amphora.build.dockerfile.evaluate import StageScope
+from amphora.build.dockerfile.mounts import Mount
+from amphora.build.dockerfile.parser import Dockerfile, Stage
+from amphora.build.dockerfile.scope import expand_from, global_scope
+from amphora.core.errors import DockerfileError
+from amphora.core.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stage that can be built; `description` is the comment above that begins with its name."""
+
+    name: str
+    description: str
+    base: str
+    line: int
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An ARG of a target, with the value that it would have."""
+
+    name: str
+    value: str | None
+    description: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A secret or an agent that a RUN of a target mounts."""
+
+    name: str
+    required: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """All that the stages which a target needs ask for."""
+
+    name: str
+    description: str
+    arguments: Sequence[Argument]
+    secrets: Sequence[Attachment]
+    agents: Sequence[Attachment]
+
+
+def list_targets(dockerfile: Dockerfile) -> list[Target]:
+    """Every stage, in the order of the file."""
+    return [
+        Target(
+            name=stage.title,
+            description=_description(dockerfile, stage.base, stage.name),
+            base=stage.base.image,
+            line=stage.base.source.start,
+            default=stage is dockerfile.stages[-1],
+        )
+        for stage in dockerfile.stages
+    ]
+
+
+def outline(dockerfile: Dockerfile, target: str, build_args: Mapping[str, str]) -> Outline:
+    """What `--target` takes; raises DockerfileError if there is no such stage."""
+    stage = dockerfile.target_stage(target)
+    needed = _needed(dockerfile, stage, build_args)
+    arguments = {
+        item.name: item
+        for arg, values in _arguments(dockerfile, needed, build_args)
+        for item in _described(dockerfile, arg, values)
+    }
+    mounts = list(_mounts(dockerfile, needed))
+    return Outline(
+        name=stage.title,
+        description=_description(dockerfile, stage.base, stage.name),
+        arguments=list(arguments.values()),
+        secrets=_attachments(mounts, "secret"),
+        agents=_attachments(mounts, "ssh"),
+    )
+
+
+def _description(dockerfile: Dockerfile, instruction: ins.Instruction, name: str) -> str:
+    comment = dockerfile.comments.get(instruction.source.start - 1, "")
+    first, _, rest = comment.partition(" ")
+    return rest.strip() if name and first.lower() == name.lower() else ""
+
+
+def _needed(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, str]) -> list[Stage]:
+    """The stage with all that it is based on or takes files from, in the order of the file."""
+    host = Platform.host()
+    scope = global_scope(dockerfile, build_args, host, host)
+    found: dict[int, Stage] = {}
+    pending = [stage]
+    while pending:
+        current = pending.pop()
+        if current.index in found:
+            continue
+        found[current.index] = current
+        try:
+            parent = dockerfile.base_stage(expand_from(current, scope).image, current)
+        except DockerfileError:
+            parent = None
+        names = [item.from_ for item in current.instructions if isinstance(item, ins.Copy)]
+        names += [mount.from_ for _, mount in _mounts(dockerfile, [current])]
+        sources = [dockerfile.source_stage(name, current) for name in names if name]
+        pending += [item for item in (parent, *sources) if item is not None]
+    return [found[index] for index in sorted(found)]
+
+
+def _arguments(
+    dockerfile: Dockerfile, stages: Sequence[Stage], build_args: Mapping[str, str]
+) -> Iterator[tuple[ins.Arg, Mapping[str, str | None]]]:
+    """Each ARG with the values of its variables, global ones first."""
+    host = Platform.host()
+    scope = global_scope(dockerfile, build_args, host, host)
+    for arg in dockerfile.global_args:
+        yield arg, scope.arguments
+    for stage in stages:
+        inside = StageScope(scope, {})
+        for instruction in stage.instructions:
+            if isinstance(instruction, ins.Arg | ins.Env):
+                inside.apply(instruction)
+            if isinstance(instruction, ins.Arg):
+                yield instruction, inside.arguments
+
+
+def _described(
+    dockerfile: Dockerfile, arg: ins.Arg, values: Mapping[str, str | None]
+) -> list[Argument]:
+    return [
+        Argument(
+            name=variable.name,
+            value=values.get(variable.name),
+            description=_description(dockerfile, arg, variable.name),
+            line=arg.source.start,
+        )
+        for variable in arg.variables
+    ]
+
+
+def _mounts(dockerfile: Dockerfile, stages: Sequence[Stage]) -> Iterator[tuple[int, Mount]]:
+    host = Platform.host()
+    for stage in stages:
+        scope = StageScope(global_scope(dockerfile, {}, host, host), {})
+        for instruction in stage.instructions:
+            if isinstance(instruction, ins.Run):
+                for mount in scope.mounts(instruction):
+                    yield instruction.source.start, mount
+
+
+def _attachments(mounts: Sequence[tuple[int, Mount]], kind: str) -> list[Attachment]:
+    found: dict[str, Attachment] = {}
+    for line, mount in mounts:
+        if mount.kind == kind:
+            name = mount.id or mount.source or basename(mount.target) or "default"
+            known = found.get(name)
+            required = mount.required or (known is not None and known.required)
+            found[name] = Attachment(name, required, known.line if known else line)
+    return list(found.values())

@@ -1,0 +1,147 @@
+"""`amphora build --check` and `--call`: looking at a Dockerfile in place of building it."""
+
+from typing import Any
+
+import click
+
+from amphora.build.checks.check import Checked, check
+from amphora.build.checks.outline import Outline, Target, list_targets, outline
+from amphora.build.dockerfile.parser import Dockerfile
+from amphora.build.fetching import Fetcher
+from amphora.build.inputs import Opener
+from amphora.build.request import BuildRequest
+from amphora.cli.access import open_store
+from amphora.cli.output import print_json, print_table
+from amphora.core.settings import Settings
+from amphora.oci.workspace import workspace
+
+#: Where each check is explained.
+_RULES = "https://docs.docker.com/reference/build-checks/"
+
+
+async def call(settings: Settings, request: BuildRequest, method: str, *, as_json: bool) -> int:
+    """Print what is asked for; returns the exit status: 1 where checks found something.
+
+    `method` is check, outline or targets. Raises what reading a Dockerfile raises.
+    """
+    with open_store(settings) as store, workspace(store.root) as work:
+        inputs = await Opener(Fetcher(store.root, work), work).inputs(request)
+        dockerfile = inputs.dockerfile
+        if method == "check":
+            return _print_checked(check(inputs, request, store), as_json=as_json)
+        if method == "targets":
+            _print_targets(dockerfile, list_targets(dockerfile), as_json=as_json)
+        else:
+            found = outline(dockerfile, request.target or "", request.build_args)
+            _print_outline(dockerfile, found, as_json=as_json)
+        return 0
+
+
+def _print_checked(checked: Checked, *, as_json: bool) -> int:
+    filename, notices = checked.dockerfile.filename, checked.notices
+    if as_json:
+        warnings = [
+            {
+                "ruleName": notice.rule,
+                "detail": notice.message,
+                "url": _url(notice.rule),
+                "location": _location(filename, notice.line),
+            }
+            for notice in notices
+        ]
+        print_json({"warnings": warnings})
+        return bool(notices)
+    rows = _rows(checked.dockerfile)
+    for notice in notices:
+        click.echo(f"{filename}:{notice.line}: {notice.rule}: {notice.message}")
+        if notice.line in rows:
+            click.echo(f"{notice.line:4} | {rows[notice.line]}")
+    count = f"{len(notices)} warning{'s' if len(notices) != 1 else ''}" if notices else "no warning"
+    click.echo(f"Checked {filename}: {count}" + (f"; {_RULES} explains them" if notices else ""))
+    return bool(notices)
+
+
+def _rows(dockerfile: Dockerfile) -> dict[int, str]:
+    """The lines of all instructions, as written."""
+    instructions = [*dockerfile.global_args]
+    pieces = [piece for item in instructions for piece in item.source.pieces]
+    for stage in dockerfile.stages:
+        for item in (stage.base, *stage.instructions):
+            pieces += item.source.pieces
+    return {piece.line: piece.content for piece in pieces}
+
+
+def _url(rule: str) -> str:
+    """`StageNameCasing` is explained on the page `stage-name-casing`."""
+    words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in rule)
+    return f"{_RULES}{words.strip('-').replace('j-s-o-n', 'json')}/"
+
+
+def _location(filename: str, line: int) -> dict[str, Any]:
+    return {"file": filename, "line": line}
+
+
+def _print_targets(dockerfile: Dockerfile, targets: list[Target], *, as_json: bool) -> None:
+    if as_json:
+        listed = [
+            {
+                "name": target.name,
+                "default": target.default,
+                "description": target.description,
+                "base": target.base,
+                "location": _location(dockerfile.filename, target.line),
+            }
+            for target in targets
+        ]
+        print_json({"targets": listed})
+        return
+    rows = [
+        (f"{target.name}{' (default)' if target.default else ''}", target.base, target.description)
+        for target in targets
+    ]
+    print_table(("TARGET", "BASE", "DESCRIPTION"), rows)
+
+
+def _print_outline(dockerfile: Dockerfile, found: Outline, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_outline_values(dockerfile, found))
+        return
+    click.echo(f"Target: {found.name}")
+    if found.description:
+        click.echo(f"Description: {found.description}")
+    if found.arguments:
+        click.echo()
+        rows = [(item.name, item.value or "", item.description) for item in found.arguments]
+        print_table(("BUILD ARG", "VALUE", "DESCRIPTION"), rows)
+    for title, attachments in (("SECRET", found.secrets), ("SSH", found.agents)):
+        if attachments:
+            click.echo()
+            print_table((title, "REQUIRED"), [(item.name, item.required) for item in attachments])
+
+
+def _outline_values(dockerfile: Dockerfile, found: Outline) -> dict[str, Any]:
+    def attached(items: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": item.name,
+                "required": item.required,
+                "location": _location(dockerfile.filename, item.line),
+            }
+            for item in items
+        ]
+
+    return {
+        "name": found.name,
+        "description": found.description,
+        "args": [
+            {
+                "name": item.name,
+                "value": item.value,
+                "description": item.description,
+                "location": _location(dockerfile.filename, item.line),
+            }
+            for item in found.arguments
+        ],
+        "secrets": attached(found.secrets),
+        "ssh": attached(found.agents),
+    }
