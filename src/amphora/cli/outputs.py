@@ -150,9 +150,10 @@ def _output(kind: str, given: dict[str, str], text: str) -> Output:
             example = f"{close[0]}=…" if close else "leave it out"
             raise _wrong("--output", text, why, example)
     destination = given.get("dest", "")
-    if kind in {"local", "oci"} and not destination and not (kind == "oci" and _tar(given, text)):
+    is_directory = kind == "local" or not _tar(given, text)
+    if is_directory and not destination:
         raise _wrong("--output", text, f"type={kind} needs dest", f"-o type={kind},dest=out")
-    if destination == STDOUT and (kind == "local" or not _tar(given, text)):
+    if is_directory and destination == STDOUT:
         raise _wrong("--output", text, "a directory is no stream", f"-o type={kind},dest=out")
     if kind in {"tar", "oci"}:
         destination = destination or STDOUT

@@ -112,6 +112,7 @@ def test_annotations_have_places_and_platforms():
         ("type=ocy,dest=a", "the types are local"),
         ("type=local", "type=local needs dest"),
         ("type=oci,tar=false", "type=oci needs dest"),
+        ("type=docker,tar=false", "type=docker needs dest"),
         ("type=local,dest=-", "a directory is no stream"),
         ("type=oci,dest=a,dst=b", "has no option 'dst'"),
         ("type=local,dest=a,compression=gzip", "has no option 'compression'"),
