@@ -45,7 +45,7 @@ def closed_port():
         (["build", "--platform", "linux/vax", "."], errors.InvalidValueError, "'vax'"),
         (["build", "-t", "Upper", "."], errors.InvalidValueError, "must be lower case"),
         (["build", "--label", "x", "."], errors.InvalidValueError, "NAME=VALUE"),
-        (["build", "-o", "type=tar", "."], errors.InvalidValueError, "type=oci,dest=FILE"),
+        (["build", "-o", "type=rar", "."], errors.InvalidValueError, "local, tar, oci, docker"),
         (["build", "--push", "."], errors.InvalidValueError, "without a name"),
         (["build", "missing-directory"], errors.ContextError, "missing-directory"),
         (["build", "-f", "missing-file", "."], errors.ContextError, "missing-file"),
