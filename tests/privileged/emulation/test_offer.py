@@ -52,10 +52,12 @@ class Shop:
         fresh.rename(place)
 
     def register(self, root: Path, package: str, version: str) -> None:
+        """As dpkg does it before it configures what it has unpacked."""
         database = root / "var/lib/dpkg"
         (database / "info").mkdir(parents=True, exist_ok=True)
         entry = f"Package: {package}\nStatus: install ok unpacked\nVersion: {version}\n\n"
         (database / "status").write_text(entry)
+        (database / f"info/{package}.list").write_text(f"/{PYTHON}\n")
 
     async def fetch(self, packages):
         self.fetched.append(dict(packages))
