@@ -8,6 +8,7 @@ import pytest
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
+from amphora.emulation.probe import program
 from amphora.oci.assembly import put_image, put_index
 from amphora.oci.config import ContainerConfig, ImageConfig
 from amphora.oci.graph import image_for
@@ -206,3 +207,48 @@ def test_what_the_output_must_have_in_it(verify, seeded):
     done = seeded("verify", "busybox", "--expect", "(")
     assert done.returncode == 10
     assert "--expect cannot be '('" in done.stderr
+
+
+def test_programs_of_this_machine_do_not_run_in_place_of_others(make, verify):
+    """The entry point is honest; what it starts lies, and hides that it failed."""
+    entry = "#!/bin/sh\n/opt/tool >/dev/null 2>&1\n/opt/again || true\necho done\n"
+    tool = {"opt/tool": amd64_program(EXITS[0]), "opt/again": amd64_program(EXITS[0])}
+    make(
+        "planted", [(AMD64, {"run": entry, **tool}), (ARM64, {"run": entry, **tool})], cmd=("/run",)
+    )
+    reports, status = verify("planted")
+    assert status == 50
+    native, foreign = reports["linux/amd64"], reports["linux/arm64"]
+    assert (native["problem"], native["output"]) == (None, "done\n")
+    assert foreign["problem"] == "it started /opt/tool, which is for another CPU, and was not let"
+    assert (foreign["status"], foreign["output"]) == (0, "done\n")
+
+
+@pytest.mark.parametrize("place", [4, 6, 8, 14])
+def test_a_liar_that_marks_itself_is_denied_as_well(make, verify, place):
+    """Bytes of the header that the kernel does not look at are no way around."""
+    program = bytearray(amd64_program(EXITS[0]))
+    program[place] = 1
+    make("marked", [(ARM64, {"opt/tool": bytes(program)})])
+    reports, status = verify("marked", "--cmd", "sh -c '/opt/tool; true'")
+    assert status == 50
+    assert "it started /opt/tool" in reports["linux/arm64"]["problem"]
+
+
+def test_the_other_word_size_and_third_cpus_are_denied_as_well(make, verify):
+    """386 runs on amd64; riscv64 would through an emulator that another variant needs."""
+    tools = {cpu: program(cpu) for cpu in ("386", "riscv64", "amd64")}
+    make("mixed", [(AMD64, tools), (Platform.parse("linux/arm64"), tools)])
+    for cpu, platform in (("386", AMD64), ("riscv64", AMD64), ("386", ARM64), ("riscv64", ARM64)):
+        options = ("--platform", platform, "--cmd", f"sh -c '/{cpu}; true'")
+        reports, status = verify("mixed", *options)
+        assert status == 50
+        assert f"it started /{cpu}" in reports[str(platform)]["problem"]
+    reports, _ = verify("mixed", "--platform", AMD64, "--cmd", "sh -c '/amd64; true'")
+    assert reports["linux/amd64"]["problem"] is None
+
+
+def test_any_user_of_a_container_is_found_out(make, verify):
+    make("user", [(ARM64, {"opt/tool": amd64_program(EXITS[0])})], user="mail")
+    reports, _ = verify("user", "--cmd", "sh -c '/opt/tool; true'")
+    assert "it started /opt/tool" in reports["linux/arm64"]["problem"]

@@ -34,19 +34,24 @@ def mount_private() -> bool:
     return True
 
 
-def register(elf_format: ElfFormat, interpreter: Path) -> None:
+def register(elf_format: ElfFormat, interpreter: Path, flags: str = FLAGS) -> None:
     """Have the kernel run programs of a format with an interpreter.
 
     Raises OSError, as the kernel gives it, for example when the entry exists.
     """
-    line = registration(elf_format, interpreter)
+    line = registration(elf_format, interpreter, flags)
     (MOUNT_POINT / "register").write_bytes(line)
 
 
-def registration(elf_format: ElfFormat, interpreter: Path) -> bytes:
+def unregister(elf_format: ElfFormat) -> None:
+    """Take a format back; raises OSError if it is not registered."""
+    (MOUNT_POINT / elf_format.entry).write_bytes(b"-1")
+
+
+def registration(elf_format: ElfFormat, interpreter: Path, flags: str = FLAGS) -> bytes:
     """The line the kernel's `register` file takes."""
     fields = (elf_format.entry.encode(), b"M", b"", escaped(elf_format.magic))
-    return b":" + b":".join((*fields, escaped(elf_format.mask), bytes(interpreter), FLAGS.encode()))
+    return b":" + b":".join((*fields, escaped(elf_format.mask), bytes(interpreter), flags.encode()))
 
 
 def escaped(content: bytes) -> bytes:

@@ -55,13 +55,17 @@ _LOAD_ADDRESS = 0x400000
 
 def program(architecture: str) -> bytes:
     """A complete static executable of an architecture that exits with its argc."""
+    return executable(architecture, _EXIT_ARGC[architecture])
+
+
+def executable(architecture: str, code: bytes) -> bytes:
+    """A complete static executable of an architecture out of machine code."""
     identification = FORMATS[architecture].magic[:16]
     machine = int.from_bytes(FORMATS[architecture].magic[18:20], _byte_order(architecture))
     order = "<" if _byte_order(architecture) == "little" else ">"
     wide = identification[4] == 2
     header_size, segment_size = (64, 56) if wide else (52, 32)
     start = header_size + segment_size
-    code = _EXIT_ARGC[architecture]
     header = struct.pack(
         f"{order}HHI{'QQQ' if wide else 'III'}I6H",
         *(2, machine, 1, _LOAD_ADDRESS + start, header_size, 0),

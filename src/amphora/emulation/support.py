@@ -4,12 +4,15 @@ Nothing is called supported before a program of the platform has run.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from amphora.core.errors import UnsupportedPlatformError
 from amphora.core.platform import Platform
 from amphora.emulation import binfmt
 from amphora.emulation.emulators import PACKAGE, Emulator, find_emulator
+from amphora.emulation.exclusion import marked
 from amphora.emulation.formats import ElfFormat, format_of
 from amphora.emulation.graft import grafted, handoff_code
 from amphora.emulation.probe import runs
@@ -35,9 +38,13 @@ class Execution:
 class Emulation:
     """The worker's emulation: made once, inside the worker's namespace, for its whole life."""
 
-    def __init__(self, *, handoff: bool = False) -> None:
-        """With `handoff`, emulators are registered with handoff in front, where it can be."""
+    def __init__(self, *, handoff: bool = False, mark: bytes = b"") -> None:
+        """With `handoff`, emulators are registered with handoff in front, where it can be.
+
+        With `mark`, copies of them with that mark are, so that `exclusion` lets them pass.
+        """
         self._private = binfmt.mount_private()
+        self._mark = mark
         self._handoff = handoff_code() if handoff and self._private else None
         #: Why there is no handoff although it was asked for; empty if there is.
         self.lacks_for_handoff = ""
@@ -83,14 +90,22 @@ class Emulation:
         emulator = find_emulator(elf_format)
         if emulator is None:
             raise _no_emulator(platform, elf_format)
-        if self._handoff is None:
-            binfmt.register(elf_format, emulator.path)
-        else:
-            with grafted(emulator.path, self._handoff) as path:
-                binfmt.register(elf_format, path)
+        with self._executable(emulator.path) as path:
+            binfmt.register(elf_format, path)
         if not runs(platform):
             raise _emulator_fails(platform, emulator)
         return Execution(platform, emulator.name, handoff=self._handoff is not None)
+
+    @property
+    def is_private(self) -> bool:
+        """Is the table the worker's own? Before Linux 6.7 it is the host's."""
+        return self._private
+
+    def _executable(self, emulator: Path) -> AbstractContextManager[Path]:
+        """What is registered in an emulator's name."""
+        if self._handoff is not None:
+            return grafted(emulator, self._handoff)
+        return marked(emulator, self._mark) if self._mark else nullcontext(emulator)
 
 
 def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:

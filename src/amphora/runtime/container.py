@@ -17,9 +17,12 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class Runtime:
     """crun, ready to run containers in this worker; `state` is a directory for its files."""
 
-    def __init__(self, state: Path) -> None:
-        """Raises MissingToolError when crun is not installed."""
-        self._crun = find_tool("crun", "crun")
+    def __init__(self, state: Path, crun: Path | None = None) -> None:
+        """`crun` is what to start in place of the installed one.
+
+        Raises MissingToolError when crun is not installed.
+        """
+        self._crun = str(crun) if crun else find_tool("crun", "crun")
         self._state = state
         _prefer_unified_cgroups()
 

@@ -8,12 +8,14 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import AmphoraError, VerificationError
 from amphora.core.platform import Platform
+from amphora.emulation.exclusion import RECORD, marked, new_mark, only
 from amphora.emulation.support import Emulation
 from amphora.oci.config import ImageConfig
 from amphora.oci.graph import image_for
@@ -24,7 +26,8 @@ from amphora.oci.workspace import sweep_workspaces, workspace
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import make_mount_points, network_binds
-from amphora.runtime.spec import Container
+from amphora.runtime.spec import Bind, Container
+from amphora.system.process import find_tool
 from amphora.system.tasks import in_thread
 from amphora.verify.program import find_program
 from amphora.verify.selection import chosen_platforms
@@ -66,7 +69,10 @@ class VerifyRequest:
 
 
 async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
-    """Run the variants, as many at a time as there are CPUs; one report each, in order.
+    """Run the variants, those of one CPU side by side; one report each, in order.
+
+    What runs is of the variant's own CPU: a program of another, be it this machine's, is
+    denied and reported (see `emulation.exclusion`). Not so before Linux 6.7.
 
     Raises NotFoundError for an image without variants, or without one that is asked
     for; what is wrong with a variant is said in its report.
@@ -74,43 +80,78 @@ async def verify(request: VerifyRequest, store: Store) -> list[VariantReport]:
     platforms = chosen_platforms(store.blobs, request.image, request.platforms)
     sweep_workspaces(store.root)
     found = [image_for(store.blobs, request.image, platform) for platform in platforms]
-    with workspace(store.root) as work:
-        prover = _Prover(request, store, work)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(prover.report(platform, *variant))
-                for platform, variant in zip(platforms, found, strict=True)
-            ]
-        return [task.result() for task in tasks]
+    with workspace(store.root) as work, ExitStack() as stack:
+        prover = _Prover(request, store, work, stack)
+        trials = [
+            _Trial(number, platform, *variant)
+            for number, (platform, variant) in enumerate(zip(platforms, found, strict=True))
+        ]
+        # One CPU after the other: while programs of one may run, those of all others may not.
+        architectures = dict.fromkeys(trial.config.platform.architecture for trial in trials)
+        reports: dict[int, VariantReport] = {}
+        for architecture in architectures:
+            alike = [each for each in trials if each.config.platform.architecture == architecture]
+            reports |= await prover.report_all(alike)
+        return [reports[trial.number] for trial in trials]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A variant that is to be run."""
+
+    number: int
+    platform: Platform
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig
 
 
 class _Prover:
-    def __init__(self, request: VerifyRequest, store: Store, work: Path) -> None:
+    def __init__(self, request: VerifyRequest, store: Store, work: Path, stack: ExitStack) -> None:
         self._request = request
+        self._work = work
         self._snapshots = Snapshots(store.blobs, work)
-        self._emulation = Emulation()
-        self._runtime = Runtime(work)
+        self._mark = new_mark()
+        self._emulation = Emulation(mark=self._mark)
+        crun = stack.enter_context(marked(Path(find_tool("crun", "crun")), self._mark))
+        self._runtime = Runtime(work, crun)
         self._mount_points = make_mount_points(work / "mount-points")
         self._slots = asyncio.Semaphore(len(os.sched_getaffinity(0)))
 
-    async def report(
-        self, platform: Platform, descriptor: Descriptor, manifest: Manifest, config: ImageConfig
-    ) -> VariantReport:
+    async def report_all(self, trials: Sequence[_Trial]) -> dict[int, VariantReport]:
+        """Run variants of one CPU, side by side; their reports by number."""
+        platform = trials[0].config.platform
+        try:
+            where = self._emulation.prepare([platform])[platform].where
+        except AmphoraError as error:
+            return {each.number: _not_run(each, error) for each in trials}
+        alone = only(platform, self._mark) if self._emulation.is_private else nullcontext()
+        with alone:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._report(each, where)) for each in trials]
+        return {each.number: task.result() for each, task in zip(trials, tasks, strict=True)}
+
+    async def _report(self, trial: _Trial, where: str) -> VariantReport:
         async with self._slots:
-            run = _Run(platform)
+            run = _Run(trial.platform)
+            run.ran = where
             try:
-                await self._run(run, manifest, config)
+                await self._run(run, trial)
             except AmphoraError as error:
                 run.problem = str(error)
-            return run.report(descriptor)
+            return run.report(trial.descriptor)
 
-    async def _run(self, run: "_Run", manifest: Manifest, config: ImageConfig) -> None:
-        layers = tuple(map(Layer, manifest.layers, config.diff_ids))
-        run.ran = self._emulation.prepare([config.platform])[config.platform].where
-        await in_thread(self._snapshots.unpack, layers)
-        with self._snapshots.mounted(config.diff_ids, bottom=self._mount_points) as overlay:
-            container = _container(overlay.root, config, self._request.command)
+    async def _run(self, run: "_Run", trial: _Trial) -> None:
+        diff_ids = trial.config.diff_ids
+        await in_thread(self._snapshots.unpack, tuple(map(Layer, trial.manifest.layers, diff_ids)))
+        record = self._work / f"denied-{trial.number}"
+        record.touch()
+        record.chmod(0o666)
+        with self._snapshots.mounted(diff_ids, bottom=self._mount_points) as overlay:
+            container = _container(overlay.root, trial.config, self._request.command)
             run.find(container)
+            noted = Bind(record, RECORD, read_only=False)
+            container = replace(container, binds=(*container.binds, noted))
             started = time.monotonic()
             try:
                 async with asyncio.timeout(self._request.timeout):
@@ -118,10 +159,20 @@ class _Prover:
             except TimeoutError:
                 run.problem = f"it did not end within {self._request.timeout:g} s"
             run.seconds = time.monotonic() - started
-            if run.status:
-                run.problem = f"it exited with status {run.status}"
-            elif run.problem is None:
-                run.problem = run.lack(self._request.expect)
+        run.judge(_denied(record), self._request.expect)
+
+
+def _not_run(trial: _Trial, error: AmphoraError) -> VariantReport:
+    run = _Run(trial.platform)
+    run.problem = str(error)
+    return run.report(trial.descriptor)
+
+
+def _denied(record: Path) -> list[str]:
+    """The programs that were denied, each once; the container could write anything there."""
+    with record.open("rb") as file:
+        lines = file.read(_KEPT_OUTPUT).decode(errors="replace").splitlines()
+    return list(dict.fromkeys(lines))
 
 
 class _Run:
@@ -140,11 +191,14 @@ class _Run:
     def hear(self, chunk: bytes) -> None:
         self._output += chunk[: _KEPT_OUTPUT - len(self._output)]
 
-    def lack(self, expect: re.Pattern[str] | None) -> str | None:
-        """What is wrong with the output; None if it has in it what it must have."""
-        if expect is None or expect.search(self._text):
-            return None
-        return f"its output has nothing in it that matches {expect.pattern!r}"
+    def judge(self, denied: Sequence[str], expect: re.Pattern[str] | None) -> None:
+        """Note what is wrong with how it ran, if anything is; programs denied weigh most."""
+        if denied:
+            self.problem = f"it started {denied[0]}, which is for another CPU, and was not let"
+        elif self.status:
+            self.problem = f"it exited with status {self.status}"
+        elif self.problem is None and expect and not expect.search(self._text):
+            self.problem = f"its output has nothing in it that matches {expect.pattern!r}"
 
     @property
     def _text(self) -> str:
