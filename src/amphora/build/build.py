@@ -17,6 +17,7 @@ from amphora.build.executor import Executor
 from amphora.build.fetching import Fetcher
 from amphora.build.inputs import Opener
 from amphora.build.request import BuildRequest, BuildResult
+from amphora.build.shared_cache import SharedCache
 from amphora.build.solver import Solver
 from amphora.emulation.support import Emulation
 from amphora.oci.cache_mounts import CacheMounts
@@ -57,6 +58,12 @@ async def build(
         for name in ("networks", "containers"):
             (private / name).mkdir()
         networks = Networks(private / "networks", lambda text: listener(Warned("--network", text)))
+        shared = SharedCache(
+            store,
+            request.cache_from,
+            insecure_registries,
+            lambda text: listener(Warned("--cache-from", text)),
+        )
         solver = Solver(
             request,
             inputs.dockerfile,
@@ -71,6 +78,7 @@ async def build(
                 jobs=jobs or len(os.sched_getaffinity(0)),
                 use_cache=request.use_cache,
                 source_date_epoch=request.source_date_epoch,
+                shared=shared,
                 any_revision=request.any_revision,
             ),
             snapshots=snapshots,
@@ -83,8 +91,12 @@ async def build(
             private=private,
             listener=listener,
         )
-        async with networks:
-            states = await solver.solve()
+        async with shared:
+            async with networks:
+                states = await solver.solve()
+            own = {layer.blob.digest for state in states for layer in state.layers}
+            for place in request.cache_to:
+                await shared.save(place, own)
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
         return BuildResult(image, variants, solver.reporter.reports, solver.own_layers)
 

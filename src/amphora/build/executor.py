@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from amphora.build.shared_cache import SharedCache
 from amphora.build.steps import CopyStep, FetchStep, Outcome, Step
 from amphora.build.stubs import drop_copies
 from amphora.core.digest import Digest
@@ -53,9 +54,11 @@ class Executor:
         jobs: int,
         use_cache: bool,
         source_date_epoch: int | None,
+        shared: SharedCache | None = None,
         any_revision: bool = False,
     ) -> None:
         """With `any_revision`, steps may have been done by compilers of another revision."""
+        self._shared = shared
         self._store = store
         self._snapshots = snapshots
         self._work = work
@@ -76,6 +79,18 @@ class Executor:
         }
         canonical = msgspec.json.encode(facts, order="sorted")
         return hashlib.sha256(canonical).hexdigest()
+
+    async def find(self, key: str, *, always: bool = False) -> Performed | None:
+        """As `recall`; what is not known here is looked for in the caches of other stores."""
+        done = self.recall(key, always=always)
+        if self._shared is None:
+            return done
+        if done is None and (self._use_cache or always):
+            await self._shared.fetch(key)
+            done = self.recall(key, always=always)
+        if done is not None:
+            self._shared.used[key] = None
+        return done
 
     def recall(self, key: str, *, always: bool = False) -> Performed | None:
         """What the cache knows under a key; `always` even if the build is to do without."""
@@ -126,6 +141,8 @@ class Executor:
             )
             exact = outcome.account is None or not outcome.account.other_revisions
             await in_thread(self._store.cache_put, key if exact else _inexact(key), record)
+            if exact and self._shared is not None:
+                self._shared.used[key] = None
             return done
 
     async def _in_mounted_root(

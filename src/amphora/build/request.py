@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from amphora.build.cache_place import CachePlace
 from amphora.build.run_options import RunOptions
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -37,6 +38,8 @@ class BuildRequest:
     any_revision: bool = False
     run: RunOptions = field(default_factory=RunOptions)
     no_cache_stages: Collection[str] = ()
+    cache_from: Sequence[CachePlace] = ()
+    cache_to: Sequence[CachePlace] = ()
 
 
 @dataclass(frozen=True, slots=True)

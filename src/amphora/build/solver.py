@@ -305,7 +305,7 @@ class Solver:
     ) -> Performed:
         always, done = isinstance(step, FetchStep), None
         if always or (source.filename, source.start) not in self._fresh:
-            done = self._executor.recall(key, always=always)
+            done = await self._executor.find(key, always=always)
         if done is None:
             await self._unpack(state)
         with source.located(), self.reporter.telling(state.platform, title) as told:

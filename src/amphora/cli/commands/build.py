@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from amphora.cli.cache_options import cache_options
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
@@ -28,6 +29,7 @@ from amphora.core.platform import Platform
 from amphora.core.settings import Settings
 
 if TYPE_CHECKING:
+    from amphora.build.cache_place import CachePlace
     from amphora.build.request import BuildRequest
 
 #: Headings of the help, and what stands below them.
@@ -60,7 +62,7 @@ _GROUPS = {
         "shm_size",
         "limits",
     ),
-    "What is done again": ("no_cache", "no_cache_filter", "pull"),
+    "What is done again": ("no_cache", "no_cache_filter", "cache_from", "cache_to", "pull"),
     "Other CPUs": ("handoff", "handoff_report"),
     "What is shown": ("progress", "quiet", "output_format"),
 }
@@ -108,6 +110,7 @@ _GROUPS = {
     metavar="STAGE,…",
     help="Execute every step of these stages, whatever is remembered.",
 )
+@cache_options
 @click.option("--pull", is_flag=True, help="Ask the registry for base images that are here too.")
 @click.option(
     "--progress",
@@ -211,6 +214,8 @@ def _request(
     target: str | None,
     labels: dict[str, str],
     pull: bool,
+    cache_from: tuple["CachePlace", ...],
+    cache_to: tuple["CachePlace", ...],
     **around_run: Any,
 ) -> "BuildRequest":
     from amphora.build.request import BuildRequest
@@ -232,6 +237,8 @@ def _request(
         any_revision=handoff == "full",
         run=read_run_options(**around_run),
         no_cache_stages=stages,
+        cache_from=cache_from,
+        cache_to=cache_to,
     )
 
 
