@@ -26,7 +26,7 @@ from amphora.oci.store import Store
 from amphora.oci.wire import decode
 from amphora.registry.client import Registry
 from amphora.registry.parallel import for_each
-from amphora.system.files import locked
+from amphora.system.files import explain_refusal_to_write, locked
 from amphora.system.tasks import in_thread
 
 _ARTIFACT = "application/vnd.amphora.step.v1"
@@ -154,10 +154,11 @@ class SharedCache:
 
     def _save_locally(self, place: CachePlace, artifacts: dict[str, Descriptor]) -> None:
         if place.path is not None:
-            place.path.mkdir(parents=True, exist_ok=True)
             images = [(place.tagged(key), artifact) for key, artifact in artifacts.items()]
-            with locked(place.path / "lock"):
-                export_layout(self._store.blobs, images, place.path)
+            with explain_refusal_to_write(place.path):
+                place.path.mkdir(parents=True, exist_ok=True)
+                with locked(place.path / "lock"):
+                    export_layout(self._store.blobs, images, place.path)
 
 
 def _belongs(record: CacheRecord, layers: Collection[Digest]) -> bool:

@@ -72,7 +72,9 @@ def _rows(dockerfile: Dockerfile) -> dict[int, str]:
 
 
 def _url(rule: str) -> str:
-    """`StageNameCasing` is explained on the page `stage-name-casing`."""
+    """`StageNameCasing` is explained on the page `stage-name-casing`; one is our own."""
+    if rule == "DestinationWithoutSlash":
+        return _RULES
     words = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in rule)
     return f"{_RULES}{words.strip('-').replace('j-s-o-n', 'json')}/"
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from amphora.build.export.files import export_directory, export_tar
 from amphora.build.export.image import export_image
 from amphora.build.request import BuildResult
-from amphora.cli.output_options import Wanted, check_writable
+from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT, Output
 from amphora.cli.transfer_progress import show_transfer
 from amphora.core.reference import Reference
@@ -97,7 +97,6 @@ class Delivery:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         elif destination:
-            check_writable("--output", Path(destination))
             with replacing(Path(destination).absolute()) as file:
                 yield file
         elif self.engine is not None:

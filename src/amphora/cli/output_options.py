@@ -101,6 +101,9 @@ def read_wanted(
         if path is not None:
             check_writable(flag, path)
     found = read_outputs(outputs, push=push, load=load, annotations=annotations)
+    for output in found:
+        if output.is_file:
+            check_writable("--output", Path(output.destination))
     wanted = Wanted(tags, found, metadata_file, digest_file)
     if any(output.push and not wanted.names_of(output) for output in found):
         raise InvalidValueError(

@@ -63,6 +63,11 @@ class Output:
     split: bool | None = None
     rewrite_timestamp: bool = False
 
+    @property
+    def is_file(self) -> bool:
+        """Is `destination` the name of one file?"""
+        return self.kind != "local" and self.tar and self.destination not in {"", STDOUT}
+
 
 def read_outputs(
     texts: Sequence[str], *, push: bool, load: bool, annotations: Sequence[str]

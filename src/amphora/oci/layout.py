@@ -15,7 +15,11 @@ from amphora.oci import names
 from amphora.oci.blobs import BlobStore
 from amphora.oci.graph import MAX_DOCUMENT_SIZE, children, walk
 from amphora.oci.model import Index
-from amphora.system.files import explain_full_disk, write_atomically
+from amphora.system.files import (
+    explain_full_disk,
+    explain_refusal_to_write,
+    write_atomically,
+)
 from amphora.system.roots import find_in_root, read_in_root
 
 _CHUNK = 1 << 20
@@ -53,10 +57,11 @@ def export_layout(
 
     Others that it holds stay, except those of the same names. The index comes last, so that
     it never names what is not whole. Raises ManifestError if there is an index that cannot
-    be read, NotFoundError before anything is written, and DiskFullError.
+    be read, NotFoundError before anything is written, InvalidValueError for a place that
+    cannot be written to, and DiskFullError.
     """
     content = {item.digest: None for _, root in images for item in walk(blobs, root, partial=True)}
-    with explain_full_disk(directory):
+    with explain_full_disk(directory), explain_refusal_to_write(directory):
         directory.mkdir(parents=True, exist_ok=True)
         index = _with(read_in_root(directory, names.INDEX_FILE, MAX_DOCUMENT_SIZE), images)
         target = BlobStore(directory)

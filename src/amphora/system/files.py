@@ -9,9 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from amphora.core.errors import DiskFullError
+from amphora.core.errors import DiskFullError, InvalidValueError
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+)
 #: A file system with less than this left is full, for all practical purposes.
 _NO_SPACE_BYTES = 64 << 10
 
@@ -25,6 +28,21 @@ def explain_full_disk(path: Path) -> Iterator[None]:
         if error.errno not in _NO_SPACE:
             raise
         raise disk_full(path) from error
+
+
+@contextmanager
+def explain_refusal_to_write(path: Path) -> Iterator[None]:
+    """Turn what the system says to a place that cannot be written to into InvalidValueError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise InvalidValueError(
+            f"cannot write to {path}",
+            why=f"{os.strerror(error.errno).lower()}: {error.filename}",
+            next_command="name another place, or one that you may write to",
+        ) from error
 
 
 def disk_full(path: Path) -> DiskFullError:

@@ -82,6 +82,21 @@ def test_a_tar_keeps_owners_and_is_the_same_every_time(simple, tmp_path):
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "output", ["file/out", "type=oci,tar=false,dest=file/out", "type=tar,dest=nowhere/out", "file"]
+)
+def test_places_that_cannot_be_written_to(simple, tmp_path, output):
+    (tmp_path / "file").write_text("in the way")
+    arguments = simple.amphora.command("build", "-o", output, simple.directory)
+    environment = simple.amphora.environ()
+    done = subprocess.run(
+        arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 10
+    assert "Traceback" not in done.stderr
+    assert "error: " in done.stderr
+
+
 def test_standard_output_has_the_tar_and_nothing_else(simple, tmp_path):
     with (tmp_path / "out.tar").open("wb") as output:
         subprocess.run(

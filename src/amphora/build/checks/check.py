@@ -32,7 +32,7 @@ class Checked:
 def check(inputs: Inputs, request: BuildRequest, store: Store) -> Checked:
     """Look, and build nothing. Images are asked for ENV only where the store has them.
 
-    Raises DockerfileError for a Dockerfile that could not be built.
+    Raises DockerfileError for a check directive or global ARGs that cannot be read.
     """
     dockerfile = inputs.dockerfile
     platform = request.platforms[0]

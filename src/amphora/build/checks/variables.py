@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.evaluate import StageScope
-from amphora.build.dockerfile.expand import expand
+from amphora.build.dockerfile.expand import ExpansionError, expand
 from amphora.build.dockerfile.parser import SCRATCH, Dockerfile, Stage
 from amphora.build.dockerfile.scope import PROXY_ARGS, Scope, expand_from, global_scope
 from amphora.build.dockerfile.source import Notice
@@ -27,28 +28,38 @@ def check_variables(
 ) -> Iterator[Notice]:
     """UndefinedArgInFrom, InvalidDefaultArgInFrom, UndefinedVar.
 
-    Stages on an image whose ENV is not known are not looked at for the last. Raises
-    DockerfileError for what cannot be evaluated at all.
+    Stages on an image whose ENV is not known are not looked at for the last. What cannot be
+    evaluated is for the build to refuse, if it needs that stage. Raises DockerfileError for
+    global ARGs, which every build needs.
     """
     host = Platform.host()
     scope = global_scope(dockerfile, build_args, platform, host)
-    defaults = global_scope(dockerfile, {}, platform, host)
+    defaults = _defaults(dockerfile, platform)
     declared = {item.name for arg in dockerfile.global_args for item in arg.variables}
     built: dict[int, StageScope | None] = {}
     for stage in dockerfile.stages:
         yield from _undeclared(stage, scope, declared)
-        yield from _bad_default(dockerfile, stage, defaults, declared)
+        if defaults is not None:
+            yield from _bad_default(dockerfile, stage, defaults, declared)
         inside = _stage_scope(dockerfile, stage, scope, built, environment)
         built[stage.index] = inside
-        if inside is not None:
+        with suppress(DockerfileError):
             yield from _undefined(stage, inside)
+
+
+def _defaults(dockerfile: Dockerfile, platform: Platform) -> Scope | None:
+    """The global scope without build args; None if it insists on some."""
+    try:
+        return global_scope(dockerfile, {}, platform, Platform.host())
+    except DockerfileError:
+        return None
 
 
 def _undeclared(stage: Stage, scope: Scope, declared: set[str]) -> Iterator[Notice]:
     base = stage.base
     known = {**scope.arguments, **dict.fromkeys(declared, "")}
     for word in filter(None, (base.platform, base.image)):
-        for name in sorted(_bare(word, expand(word, scope.arguments, escape=scope.escape).unset)):
+        for name in sorted(_bare(word, _unset(word, scope))):
             if name not in declared:
                 message = f"no ARG before the first FROM declares {name}{_hint(name, known)}"
                 yield Notice("UndefinedArgInFrom", message, base.source.start)
@@ -58,8 +69,7 @@ def _bad_default(
     dockerfile: Dockerfile, stage: Stage, defaults: Scope, declared: set[str]
 ) -> Iterator[Notice]:
     word = stage.base.image
-    unset = expand(word, defaults.arguments, escape=defaults.escape).unset
-    if "$" not in word or unset - declared:
+    if "$" not in word or _unset(word, defaults) - declared:
         return
     try:
         image = expand_from(stage, defaults).image
@@ -90,7 +100,9 @@ def _stage_scope(
     return None if known is None else StageScope(scope, {"PATH": DEFAULT_PATH, **known})
 
 
-def _undefined(stage: Stage, scope: StageScope) -> Iterator[Notice]:
+def _undefined(stage: Stage, scope: StageScope | None) -> Iterator[Notice]:
+    if scope is None:
+        return
     for instruction in stage.instructions:
         scope.names_unset.clear()
         scope.apply(instruction)
@@ -102,6 +114,14 @@ def _undefined(stage: Stage, scope: StageScope) -> Iterator[Notice]:
             hint = _hint(name, {**scope.scope.arguments, **scope.environment()})
             message = f"nothing gives ${name} a value{hint}"
             yield Notice("UndefinedVar", message, instruction.source.start)
+
+
+def _unset(word: str, scope: Scope) -> frozenset[str]:
+    """The variables of a word that have no value; none if it cannot be expanded."""
+    try:
+        return frozenset(expand(word, scope.arguments, escape=scope.escape).unset)
+    except ExpansionError:
+        return frozenset()
 
 
 def _bare(text: str, names: set[str] | frozenset[str]) -> list[str]:

@@ -25,6 +25,7 @@ from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.store import Store
 from amphora.oci.workspace import remove_tree, workspace
 from amphora.runtime.spec import User
+from amphora.system.files import explain_refusal_to_write
 
 
 def export_directory(
@@ -39,12 +40,13 @@ def export_directory(
 
     A new directory is there when it is whole; into one that exists they are put one by one,
     beside what is there. No link in it is followed. With `epoch` all have exactly that time.
-    Raises ContextError where something of another kind is in the way, DiskFullError.
+    Raises ContextError where something of another kind is in the way, InvalidValueError for a
+    place that cannot be written to, DiskFullError.
     """
     _check_destination(destination)
     new = not destination.exists()
     partial = destination.with_name(f".{destination.name}.partial") if new else destination
-    with _shown(store, variants, split=split) as root:
+    with _shown(store, variants, split=split) as root, explain_refusal_to_write(destination):
         if new:
             remove_tree(partial)
         try:
@@ -113,12 +115,6 @@ def _copy(root: Path, destination: Path, epoch: int | None) -> None:
             f"cannot write the files to {destination}",
             why=f"{error.what}, since something of another kind has its name",
             next_command="remove it, or choose another directory",
-        ) from error
-    except OSError as error:
-        raise ContextError(
-            f"cannot write {error.filename}",
-            why=os.strerror(error.errno or 0).lower(),
-            next_command="choose a directory that you may write to",
         ) from error
 
 

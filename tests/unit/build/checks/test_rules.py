@@ -54,6 +54,7 @@ def found(text, build_args=None, images=None):
         ("SecretsUsedInArgOrEnv", 2, "FROM a\nENV a=1 Api_Key=2 password=3"),
         ("InvalidDefaultArgInFrom", 2, "ARG TAG\nFROM a:$TAG"),
         ("InvalidDefaultArgInFrom", 2, "ARG TAG=a/b\nFROM a:$TAG"),
+        ("InvalidDefaultArgInFrom", 1, "FROM a${"),
         ("ExposeProtoCasing", 2, "FROM a\nEXPOSE 53/UDP"),
         ("ExposeInvalidFormat", 2, "FROM a\nEXPOSE 127.0.0.1:80:80"),
         ("UndefinedVar", 2, "FROM scratch\nCOPY $WHERE /"),
@@ -94,6 +95,7 @@ def test_what_violates_a_check(rule, line, text):
         "FROM scratch\nENV A=$HTTP_PROXY",
         "FROM unknown\nCOPY $JAVA_HOME /",
         "FROM scratch\nRUN echo $ANYTHING",
+        "FROM scratch AS never\nLABEL a=${NEEDED:?} b=${\nFROM scratch",
         "# anything at all\nFROM a AS b",
         "# check=experimental=all\n# b builds it\nFROM a AS b\n\n# far away\n\nARG C=1",
     ],
@@ -114,6 +116,12 @@ def test_the_environment_of_a_known_image_counts():
 def test_build_args_count_where_they_are_declared():
     text = "ARG TAG\nFROM a:$TAG AS b"
     assert found(text, {"TAG": "1"}) == [("InvalidDefaultArgInFrom", 2)]
+
+
+def test_a_default_that_is_not_needed_is_not_evaluated():
+    assert found("ARG A=${B:?needed}\nFROM scratch", {"A": "1"}) == []
+    with pytest.raises(DockerfileError):
+        found("ARG A=${B:?needed}\nFROM scratch")
 
 
 def test_checks_are_skipped_by_name_or_all_at_once():
