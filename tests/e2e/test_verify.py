@@ -252,3 +252,10 @@ def test_any_user_of_a_container_is_found_out(make, verify):
     make("user", [(ARM64, {"opt/tool": amd64_program(EXITS[0])})], user="mail")
     reports, _ = verify("user", "--cmd", "sh -c '/opt/tool; true'")
     assert "it started /opt/tool" in reports["linux/arm64"]["problem"]
+
+
+def test_a_report_that_cannot_be_written(seeded, tmp_path):
+    done = seeded("verify", "busybox", "--static", "--junit", tmp_path / "nowhere/report.xml")
+    assert done.returncode == 10
+    assert "nowhere/report.xml cannot be written" in done.stderr
+    assert "no such file or directory" in done.stderr

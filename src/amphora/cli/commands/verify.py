@@ -1,5 +1,6 @@
 """`amphora verify`."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -38,6 +39,17 @@ def _read_baselines(
     from amphora.verify.labels import parse_baselines
 
     return parse_baselines(values)
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidValueError(
+            f"{path} cannot be written",
+            why=os.strerror(error.errno or 0).lower(),
+            next_command="give --junit a file in a directory that is there",
+        ) from error
 
 
 @click.command("verify")
@@ -114,7 +126,10 @@ def command(
     from amphora.verify.static import StaticRequest, verify_static
     from amphora.verify.verify import VerifyRequest, verify
 
-    patterns = (*allow, *(read_patterns(allow_file.read_text()) if allow_file else ()))
+    patterns = (
+        *allow,
+        *(read_patterns(allow_file.read_text(errors="replace")) if allow_file else ()),
+    )
     with open_store(settings) as store:
         image = store.resolve(reference)
         static = verify_static(StaticRequest(image, platforms, baselines, patterns), store)
@@ -130,7 +145,7 @@ def command(
             reports = run_async(verify(request, store))
             outcomes = [Outcome(*both) for both in zip(static, reports, strict=True)]
     if junit:
-        junit.write_bytes(junit_xml(reference.familiar, outcomes))
+        _write(junit, junit_xml(reference.familiar, outcomes))
     if output_format == "json":
         print_json([outcome.plain() for outcome in outcomes])
     else:
