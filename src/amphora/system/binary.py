@@ -7,6 +7,7 @@ https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.dynamic.html
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from amphora.system import elf_notes
 from amphora.system.elf import (
@@ -23,6 +24,9 @@ from amphora.system.elf import (
 )
 
 _DT_NEEDED, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 14, 15, 29
+
+#: More than any honest program has; what a hostile one has beyond is not looked at.
+_MOST_SEGMENTS = 64
 
 #: e_type of what a kernel or a loader takes: ET_EXEC and ET_DYN.
 _LOADED = frozenset({2, 3})
@@ -77,7 +81,7 @@ def read_binary(image: Image) -> Binary | None:
 
 
 def _read(image: Image, header: ElfHeader, kind: int, flags: int) -> Binary:
-    segments = list(segments_of(image, header))
+    segments = list(islice(segments_of(image, header), _MOST_SEGMENTS))
     # Files with debugging symbols only have segments, but nothing in them.
     filled = {each.kind: each for each in reversed(segments) if each.size}
     interpreter = filled.get(PT_INTERP)

@@ -29,6 +29,9 @@ _GO_MAGIC = b"\xff Go buildinf:"
 _GO_INLINE = 2
 _WRITABLE = 2
 
+#: Segments that are searched from end to end.
+_MOST_DATA = 4
+
 #: More than any honest file has of notes, attributes or settings.
 _LARGEST = 1 << 20
 
@@ -120,11 +123,11 @@ def go_settings(image: Image, segments: Sequence[Segment]) -> dict[str, str]:
 
     Of programs since Go 1.18, which have them where they can be read without running.
     """
-    for segment in segments:
-        if segment.kind == PT_LOAD and segment.flags & _WRITABLE:
-            found = image.find(_GO_MAGIC, segment.offset, segment.offset + segment.size)
-            if found >= 0 and image[found + 15 : found + 16] == bytes([_GO_INLINE]):
-                return _settings(bytes(image[found + 32 : found + 32 + _LARGEST]))
+    data = [each for each in segments if each.kind == PT_LOAD and each.flags & _WRITABLE]
+    for segment in data[:_MOST_DATA]:
+        found = image.find(_GO_MAGIC, segment.offset, segment.offset + segment.size)
+        if found >= 0 and image[found + 15 : found + 16] == bytes([_GO_INLINE]):
+            return _settings(bytes(image[found + 32 : found + 32 + _LARGEST]))
     return {}
 
 

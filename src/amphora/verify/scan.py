@@ -22,7 +22,7 @@ from amphora.system.binary import Binary, read_binary
 
 #: As much of a script's first line as the kernel reads (BINPRM_BUF_SIZE).
 _START_SIZE = 256
-_ELF = b"\x7fELF"
+_ELF, _SCRIPT = b"\x7fELF", b"#!"
 
 #: What tells a loader where libraries are: ld.so(8) and musl's ldso/dynlink.c.
 _LOADER_FILES = re.compile(rb"(?:^|/)(?:ld\.so\.conf|ld\.so\.conf\.d/[^/]+|ld-musl-[^/]+\.path)$")
@@ -34,7 +34,7 @@ _IN_MEMORY = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An entry of a layer. `start` are the first bytes of a file that is no ELF file."""
+    """An entry of a layer. `start` are the first bytes of a script, empty for all else."""
 
     name: bytes
     kind: bytes
@@ -89,7 +89,7 @@ def _item(entry: Entry, tar: TarReader, scratch: Path) -> Item:
         pass
     return Item(
         *(entry.name, entry.kind, entry.link, entry.mode, entry.size),
-        start=b"" if binary else start[:_START_SIZE],
+        start=start[:_START_SIZE] if start.startswith(_SCRIPT) else b"",
         binary=binary,
         text=text,
     )

@@ -164,7 +164,7 @@ class _Inspection:
             if item.binary is not None:
                 counts["programs"] += 1
                 found = self._binary(place, item.binary, libraries)
-            elif item.start.startswith(b"#!") and item.is_executable:
+            elif item.start and item.is_executable:
                 counts["scripts"] += 1
                 found = self._script(place, item)
             else:
@@ -173,9 +173,12 @@ class _Inspection:
 
     def _label(self) -> Iterator[Finding]:
         """The index and the config must tell the same, and tell of the same layers."""
-        said = self._config.platform
-        if said != self._platform:
-            what = f"the index calls the variant {self._platform}, its config says {said}"
+        said, called = self._config.platform, self._platform
+        # Configs of older images leave the variant out, which then reads as the usual one.
+        unusual = said != Platform.normalise(said.os, said.architecture)
+        alike = (said.os, said.architecture) == (called.os, called.architecture)
+        if not alike or (said != called and unusual):
+            what = f"the index calls the variant {called}, its config says {said}"
             yield Finding("error", "label", "", what)
         layers, diff_ids = len(self._manifest.layers), len(self._config.diff_ids)
         if layers != diff_ids:

@@ -317,6 +317,21 @@ def test_labels_that_contradict_each_other(images):
     assert found[0].what == "the index calls the variant linux/arm64, its config says linux/amd64"
 
 
+@pytest.mark.parametrize(
+    ("said", "called", "lies"),
+    [
+        ("linux/arm/v7", "linux/arm/v6", False),
+        ("linux/arm/v6", "linux/arm/v7", True),
+        ("linux/amd64", "linux/amd64/v2", False),
+        ("linux/amd64/v3", "linux/amd64", True),
+        ("linux/arm64", "linux/arm64", False),
+    ],
+)
+def test_a_config_may_leave_the_variant_out_but_not_name_another(images, said, called, lies):
+    [report] = images.verify(images.variant(said, {"etc/motd": "hello"}, called=called))
+    assert brief(report.findings) == ([("error", "label", "")] if lies else [])
+
+
 def test_a_file_that_a_later_layer_replaces_or_removes_is_not_in_the_image(images):
     below = {"a": elf("arm64"), "b": elf("arm64"), "d/c": elf("arm64")}
     above = {"a": elf(), ".wh.b": "", ".wh.d": ""}
