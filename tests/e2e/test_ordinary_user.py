@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,19 @@ def test_a_user_builds_what_root_builds(as_user, seeded, home):
         program.environment["SOURCE_DATE_EPOCH"] = "1700000000"
         digests.add(program.ok("build", "-q", "--platform", BOTH, directory))
     assert len(digests) == 1
+
+
+def test_a_user_gets_the_files_of_an_image(as_user, user, home):
+    context = write_context(home, "FROM busybox\nCOPY --chown=8:12 --chmod=640 data /data\n")
+    tar, told = home / "files.tar", home / "told.json"
+    outputs = ("-o", home / "out", "-o", f"type=tar,dest={tar}", "--metadata-file", told)
+    as_user.ok("build", *outputs, context)
+    made = [home / "out", *(home / "out").rglob("*"), tar, told]
+    assert {path.lstat().st_uid for path in made} == {user.pw_uid}
+    assert (home / "out/data").read_text() == "some data\n"
+    with tarfile.open(tar) as archive:
+        assert (archive.getmember("data").uid, archive.getmember("data").gid) == (8, 12)
+    shutil.rmtree(home / "out")
 
 
 RUN_DOCKERFILE = """\

@@ -33,6 +33,9 @@ def names_in(path):
 
 def test_files_of_several_platforms_get_a_directory_each(simple, tmp_path):
     out = tmp_path / "out"
+    killed = tmp_path / ".out.partial"  # what one that was killed has left
+    killed.mkdir()
+    (killed / "half").touch()
     simple(BOTH, "-o", str(out))
     assert sorted(path.name for path in out.iterdir()) == ["linux_amd64", "linux_arm64"]
     assert (out / "linux_amd64/arch").read_text() == "x86"
