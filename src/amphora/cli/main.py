@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "image": "List, inspect and remove images.",
     "pull": "Fetch an image, all platforms or some, from a registry.",
     "push": "Send an image, all platforms of it, to a registry.",
+    "run": "Run a command in a container of an image, for any platform.",
     "verify": "Hold every variant of an image to its label: its files, and a run.",
     "emulator": "Have this machine run programs of other CPUs, now and after a reboot.",
     "explain-handoff": "List what of an image builds run natively, what not, and why.",

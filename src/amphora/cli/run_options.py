@@ -103,9 +103,9 @@ def read_run_options(
     return RunOptions(
         network=network,
         allowed=permitted,
-        hosts=dict(map(_read_host, hosts)),
+        hosts=dict(map(read_host, hosts)),
         shared_memory=shared_memory,
-        limits=[_read_limit(text) for text in limits],
+        limits=[read_limit(text) for text in limits],
         secrets=dict(_read_secret(text, os.environ) for text in secrets),
         agents=dict(_read_agent(text, os.environ) for text in agents),
     )
@@ -175,7 +175,7 @@ def _read_agent(text: str, environment: Mapping[str, str]) -> tuple[str, list[Pa
     return name, [Path(path).absolute() for path in paths.split(",")]
 
 
-def _read_host(text: str) -> tuple[str, str]:
+def read_host(text: str) -> tuple[str, str]:
     """`NAME:ADDRESS` or `NAME=ADDRESS`; IPv6 addresses may stand in brackets."""
     separator = "=" if "=" in text else ":"
     name, _, address = text.partition(separator)
@@ -189,7 +189,7 @@ def _read_host(text: str) -> tuple[str, str]:
     return name, address
 
 
-def _read_limit(text: str) -> "Limit":
+def read_limit(text: str) -> "Limit":
     """docker's names are those of setrlimit(2) without RLIMIT_."""
     import resource
 

@@ -24,7 +24,10 @@ script can tell a wrong password from a full disk.
     ├── RegistryUnreachableError  41  no answer from the registry
     ├── RegistryAuthError         42  the registry did not accept our credentials
     ├── FetchError                43  a URL or a Git repository cannot be fetched
-    └── VerificationError         50  a variant is not what its label says
+    ├── VerificationError         50  a variant is not what its label says
+    ├── ContainerError            51  a container cannot be found, or not be had as it is asked for
+    ├── NotExecutableError       126  a container's command is there, but cannot be executed
+    └── CommandNotFoundError     127  a container's command is not there
 """
 
 from typing import ClassVar
@@ -134,3 +137,15 @@ class FetchError(AmphoraError):
 
 class VerificationError(AmphoraError):
     exit_code = 50
+
+
+class ContainerError(AmphoraError):
+    exit_code = 51
+
+
+class NotExecutableError(AmphoraError):
+    exit_code = 126
+
+
+class CommandNotFoundError(AmphoraError):
+    exit_code = 127

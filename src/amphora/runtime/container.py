@@ -2,7 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -32,17 +33,27 @@ class Runtime:
         However this ends, nothing of the container is left running.
         """
         name = secrets.token_hex(8)
-        bundle = self._state / name
-        bundle.mkdir()
-        config = msgspec.json.encode(runtime_config(container))
-        (bundle / "config.json").write_bytes(config)
-        crun = [self._crun, "--root", str(bundle / "crun"), "--cgroup-manager=disabled"]
-        try:
+        with self.bundled(name, container) as (bundle, crun):
             # No grace: a container's first process does not hear SIGTERM unless it wants to.
             command = [*crun, "run", "--bundle", str(bundle), name]
             return await stream(command, on_output, grace=0)
+
+    @contextmanager
+    def bundled(self, name: str, container: Container) -> Iterator[tuple[Path, Sequence[str]]]:
+        """A directory with the configuration of a container, and how crun is called for it."""
+        bundle = self._state / name
+        bundle.mkdir()
+        try:
+            config = msgspec.json.encode(runtime_config(container))
+            (bundle / "config.json").write_bytes(config)
+            yield bundle, crun_command(self._crun, bundle)
         finally:
             shutil.rmtree(bundle)
+
+
+def crun_command(crun: str, bundle: Path) -> Sequence[str]:
+    """How crun is called for the container of a bundle."""
+    return [crun, "--root", str(bundle / "crun"), "--cgroup-manager=disabled"]
 
 
 def _prefer_unified_cgroups() -> None:

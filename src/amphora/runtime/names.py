@@ -12,7 +12,7 @@ _RESOLVERS = Path("/etc/resolv.conf")
 #: systemd-resolved.service(8).
 _BEHIND_STUB = Path("/run/systemd/resolve/resolv.conf")
 #: The container's own name as well, as with BuildKit.
-_LOOPBACK = f"127.0.0.1\tlocalhost {HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+_LOOPBACK = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
 def reachable_resolvers() -> str | None:
@@ -28,7 +28,9 @@ def reachable_resolvers() -> str | None:
     return None if texts else ""
 
 
-def name_files(network: Network, directory: Path, hosts: Mapping[str, str]) -> Sequence[Bind]:
+def name_files(
+    network: Network, directory: Path, hosts: Mapping[str, str], *, hostname: str = HOSTNAME
+) -> Sequence[Bind]:
     """What to show a container on this network; `hosts` are addresses of more names.
 
     Files that are not the host's own are written into `directory`.
@@ -42,7 +44,10 @@ def name_files(network: Network, directory: Path, hosts: Mapping[str, str]) -> S
             )
         texts = {"/etc/hosts": more} if more else {}
     else:
-        texts = {"/etc/hosts": _LOOPBACK + more, "/etc/resolv.conf": reachable_resolvers() or ""}
+        texts = {
+            "/etc/hosts": _LOOPBACK.format(hostname) + more,
+            "/etc/resolv.conf": reachable_resolvers() or "",
+        }
     for target, text in texts.items():
         path = directory / Path(target).name
         path.write_text(text)

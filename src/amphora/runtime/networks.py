@@ -9,12 +9,12 @@ takes longer than starting a container.
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from amphora.core.errors import MissingToolError
 from amphora.runtime.names import reachable_resolvers
@@ -23,16 +23,25 @@ from amphora.system.netns import network_namespace
 from amphora.system.process import find_tool, stream
 from amphora.system.tasks import to_the_end
 
-#: Nothing that listens on the host can be reached, as with docker's networks; nothing that
-#: listens inside is forwarded.
+#: Nothing that listens on the host can be reached, as with docker's networks.
 _OPTIONS = (
     *("--foreground", "--quiet", "--config-net", "--no-map-gw", "--netns-only"),
-    *("-t", "none", "-u", "none", "-T", "none", "-U", "none"),
+    *("-T", "none", "-U", "none"),
 )
 
 
 class _NoWayOutError(Exception):
     """Why no network of its own can be made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of the host, at one address of it or at all, that leads to one inside."""
+
+    outside: int
+    inside: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,15 @@ class _WayOut:
 class Networks:
     """Gives each container of a build a network; used in an `async with` statement."""
 
-    def __init__(self, area: Path, say: Callable[[str], None]) -> None:
-        """`area` is an empty directory; `say` is told once why there are no such networks."""
+    def __init__(
+        self, area: Path, say: Callable[[str], None], published: Sequence[Port] = ()
+    ) -> None:
+        """`area` is an empty directory; `say` is told once why there are no such networks.
+
+        Only what is `published` is led to a network, which must then be the only one.
+        """
         self._area = area
+        self._ways_in = list(_ways_in(published))
         self._say = say
         self._numbers = itertools.count()
         self._all: list[_WayOut] = []
@@ -117,7 +132,9 @@ class Networks:
         except OSError as error:
             raise _NoWayOutError(str(error)) from error
         try:
-            task = await _started(pasta, namespace, self._area / f"{number}.ready")
+            task = await _started(
+                [pasta, *_OPTIONS, *self._ways_in], namespace, self._area / f"{number}.ready"
+            )
         except BaseException:
             mounts.close()
             raise
@@ -132,7 +149,18 @@ class Networks:
             self._all.remove(way_out)
 
 
-async def _started(pasta: str, namespace: Path, fifo: Path) -> asyncio.Task[int]:
+def _ways_in(published: Sequence[Port]) -> Iterator[str]:
+    """As pasta(1) takes ports: `ADDRESS/OUTSIDE:INSIDE`."""
+    for flag, protocol in (("-t", "tcp"), ("-u", "udp")):
+        ports = [port for port in published if port.protocol == protocol]
+        for port in ports:
+            address = f"{port.address}/" if port.address else ""
+            yield from (flag, f"{address}{port.outside}:{port.inside}")
+        if not ports:
+            yield from (flag, "none")
+
+
+async def _started(pasta: Sequence[str], namespace: Path, fifo: Path) -> asyncio.Task[int]:
     """pasta, serving a namespace: it writes its PID, here into a pipe, when all is set up.
 
     Raises _NoWayOutError if it ends before that.
@@ -140,7 +168,7 @@ async def _started(pasta: str, namespace: Path, fifo: Path) -> asyncio.Task[int]
     said = bytearray()
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    command = [pasta, *_OPTIONS, "--pid", str(fifo), "--netns", str(namespace)]
+    command = [*pasta, "--pid", str(fifo), "--netns", str(namespace)]
     task = asyncio.create_task(stream(command, said.extend))
     heard = asyncio.create_task(_readable(reader))
     ready = False

@@ -6,6 +6,7 @@ the host's CPU whose calls are filtered.
 https://docs.docker.com/engine/security/seccomp/
 """
 
+from collections.abc import Collection
 from typing import Any
 
 _EPERM, _ENOSYS = 1, 38
@@ -76,6 +77,28 @@ _CPU_SPECIFIC = """
     s390_pci_mmio_read s390_pci_mmio_write
 """
 
+#: What a container may call as well with a capability that docker does not give by itself;
+#: https://man7.org/linux/man-pages/man7/capabilities.7.html. Each checks the capability anyway.
+_WITH = {
+    "CAP_BPF": "bpf",
+    "CAP_DAC_READ_SEARCH": "open_by_handle_at",
+    "CAP_PERFMON": "perf_event_open",
+    "CAP_SYS_ADMIN": """
+        bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick mount mount_setattr move_mount
+        open_tree perf_event_open pivot_root quotactl quotactl_fd setdomainname sethostname setns
+        syslog umount umount2 unshare
+    """,
+    "CAP_SYS_BOOT": "reboot",
+    "CAP_SYS_MODULE": "delete_module finit_module init_module",
+    "CAP_SYS_NICE": "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
+    "CAP_SYS_PACCT": "acct",
+    "CAP_SYS_PTRACE": "kcmp pidfd_getfd process_madvise",
+    "CAP_SYS_RAWIO": "ioperm iopl",
+    "CAP_SYS_TIME": "clock_settime clock_settime64 settimeofday stime",
+    "CAP_SYS_TTY_CONFIG": "vhangup",
+    "CAP_SYSLOG": "syslog",
+}
+
 #: The personalities of Linux itself, 32-bit Linux, without address randomisation, and "tell me".
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
@@ -90,8 +113,10 @@ _ARCHITECTURES = {
 }
 
 
-def profile(host_architecture: str) -> dict[str, Any] | None:
+def profile(host_architecture: str, capabilities: Collection[str]) -> dict[str, Any] | None:
     """The `linux.seccomp` object of an OCI runtime configuration, for the host's CPU.
+
+    More is allowed with capabilities that need it.
 
     None for a host that the profile is not known for.
     """
@@ -99,7 +124,8 @@ def profile(host_architecture: str) -> dict[str, Any] | None:
     if architectures is None:
         return None
     groups = (_PROCESSES, _MEMORY, _FILES, _WAITING, _COMMUNICATION, _CPU_SPECIFIC)
-    names = sorted({name for group in groups for name in group.split()})
+    more = (calls for capability, calls in _WITH.items() if capability in capabilities)
+    names = sorted({name for group in (*groups, *more) for name in group.split()})
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _EPERM,
@@ -108,11 +134,18 @@ def profile(host_architecture: str) -> dict[str, Any] | None:
             _allow(names),
             *(_allow_if("personality", value, "SCMP_CMP_EQ") for value in _PERSONALITIES),
             *_sockets(),
-            _allow_if("clone", _NAMESPACE_FLAGS, "SCMP_CMP_MASKED_EQ"),
-            # clone3 hides its flags in memory; without it, C libraries fall back to clone.
-            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
+            *(() if "clone3" in names else _cloning()),
         ],
     }
+
+
+def _cloning() -> list[dict[str, Any]]:
+    """Processes and threads, but no namespaces."""
+    return [
+        _allow_if("clone", _NAMESPACE_FLAGS, "SCMP_CMP_MASKED_EQ"),
+        # clone3 hides its flags in memory; without it, C libraries fall back to clone.
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
+    ]
 
 
 def _sockets() -> list[dict[str, Any]]:

@@ -123,6 +123,7 @@ class Memory:
     target: str
     size: int | None = None
     read_only: bool = False
+    mode: int = 0o1777
 
 
 #: The host's network, one of nothing but loopback, or that of a namespace, as a file.
@@ -144,6 +145,7 @@ class Container:
 
     `insecure` leaves a process all that the worker itself may do: every capability, every
     system call, all of /proc and /sys. `shared_memory` is the size of /dev/shm in bytes.
+    With a `terminal` its input and output are one that whoever starts it is handed.
     """
 
     root: Path
@@ -158,18 +160,20 @@ class Container:
     insecure: bool = False
     shared_memory: int = 64 << 20
     limits: Sequence[Limit] = ()
+    capabilities: Sequence[str] = CAPABILITIES
+    terminal: bool = False
 
 
 def runtime_config(container: Container) -> dict[str, Any]:
     """The whole `config.json` of a container."""
-    capabilities = list(ALL_CAPABILITIES if container.insecure else CAPABILITIES)
+    capabilities = list(ALL_CAPABILITIES if container.insecure else container.capabilities)
     keeps = capabilities if container.user.uid == 0 else []
     return {
         "ociVersion": "1.0.2",
         "root": {"path": str(container.root), "readonly": container.read_only_root},
         "hostname": container.hostname,
         "process": {
-            "terminal": False,
+            "terminal": container.terminal,
             "user": {
                 "uid": container.user.uid,
                 "gid": container.user.gid,
@@ -193,16 +197,16 @@ def runtime_config(container: Container) -> dict[str, Any]:
                 *_network_namespace(container.network),
             ],
             "rootfsPropagation": "rslave",
-            **({} if container.insecure else _confinement()),
+            **({} if container.insecure else _confinement(capabilities)),
         },
     }
 
 
-def _confinement() -> dict[str, Any]:
+def _confinement(capabilities: Sequence[str]) -> dict[str, Any]:
     return {
         "maskedPaths": list(_MASKED),
         "readonlyPaths": list(_READ_ONLY),
-        "seccomp": seccomp.profile(Platform.host().architecture),
+        "seccomp": seccomp.profile(Platform.host().architecture, capabilities),
     }
 
 
@@ -260,7 +264,7 @@ def _mount_of(what: Bind | Memory) -> dict[str, Any]:
         return _bind_mount(what)
     size = [] if what.size is None else [f"size={what.size}"]
     access = "ro" if what.read_only else "rw"
-    return _mount(what.target, "tmpfs", "nosuid", "nodev", "mode=1777", access, *size)
+    return _mount(what.target, "tmpfs", "nosuid", "nodev", f"mode={what.mode:o}", access, *size)
 
 
 def _bind_mount(bind: Bind) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -30,8 +30,10 @@ _WATCHED = {*_STOPPING, signal.SIGCHLD}
 _SI_KERNEL = 0x80
 
 
-def run_inside(function: Callable[[], int]) -> int:
+def run_inside(function: Callable[[], int], *, passing_on: Collection[int] = ()) -> int:
     """Run `function` as root of new namespaces and return the status it ends with.
+
+    It hears of what asks us to stop, and of the signals in `passing_on`.
 
     The calling process must be single-threaded; it is inside the user namespace
     afterwards and should only exit. Raises NamespaceError or MissingToolError when
@@ -41,7 +43,8 @@ def run_inside(function: Callable[[], int]) -> int:
     sys.stderr.flush()
     # Inherited as ignored, it would make children vanish without a status.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    watched = {*_WATCHED, *passing_on}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     try:
         _unshare_with_maps()
         alive, keep_alive = os.pipe()
@@ -54,7 +57,7 @@ def run_inside(function: Callable[[], int]) -> int:
             _be_init(alive, tell, before, function)
         os.close(alive)
         os.close(tell)
-        code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child))
+        code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child, watched))
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if message := _read_all(told):
@@ -199,13 +202,13 @@ def _own_mounts() -> None:
     syscalls.mount("proc", Path("/proc"), "proc", flags)
 
 
-def _wait_passing_signals_on(child: int) -> int:
+def _wait_passing_signals_on(child: int, watched: set[int]) -> int:
     """Wait for the child, handing it what asks us to stop, so that it stops in good order.
 
     What the terminal sends (Ctrl-C) the kernel has sent to the child as well.
     """
     while True:
-        received = signal.sigwaitinfo(_WATCHED)
+        received = signal.sigwaitinfo(watched)
         if received.si_signo == signal.SIGCHLD:
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid == child:

@@ -112,6 +112,32 @@ def fed(
             raise tool_failed(arguments, _status(process.returncode), output.read())
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Descriptors for the input and the outputs of a program."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+_NOWHERE = Streams(subprocess.DEVNULL, subprocess.DEVNULL, subprocess.DEVNULL)
+
+
+def start_on(arguments: Sequence[str], streams: Streams = _NOWHERE) -> int:
+    """Run a short program that leaves another one running on these streams; its exit status."""
+    done = subprocess.run(
+        arguments,
+        stdin=streams.stdin,
+        stdout=streams.stdout,
+        stderr=streams.stderr,
+        env=environment(),
+        check=False,
+        start_new_session=True,
+    )
+    return _status(done.returncode)
+
+
 async def stream(
     arguments: Sequence[str],
     on_output: Callable[[bytes], None],

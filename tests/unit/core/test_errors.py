@@ -31,7 +31,11 @@ def test_exit_codes_tell_errors_apart_from_each_other_and_from_the_shells():
     assert len(set(codes)) == len(codes)
     # Success, a defect's traceback, wrong usage, Ctrl-C; not executable, not found, signals.
     assert not set(codes) & {0, AmphoraError.exit_code, 2, EXIT_INTERRUPTED}
-    assert max(codes) < 126
+    assert {code for code in codes if code >= 126} == {126, 127}
+    assert (errors.NotExecutableError.exit_code, errors.CommandNotFoundError.exit_code) == (
+        126,
+        127,
+    )
 
 
 @pytest.mark.parametrize("error", classes())

@@ -1,0 +1,160 @@
+"""`amphora run`."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from amphora.cli.guard import guarded, show_error
+from amphora.cli.options import REFERENCE, pass_settings
+from amphora.cli.worker import run_async
+from amphora.core.errors import (
+    AmphoraError,
+    CommandNotFoundError,
+    InvalidValueError,
+    NotExecutableError,
+)
+from amphora.core.platform import Platform
+from amphora.core.settings import Settings
+
+if TYPE_CHECKING:
+    from amphora.launch.request import LaunchRequest
+
+#: What docker ends with when it is not the command that failed.
+EXIT_OURS = 125
+
+
+def _read_platform(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> Platform | None:
+    return Platform.parse(text) if text else None
+
+
+def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
+    return click.option(*names, multiple=True, metavar=metavar, help=help_text)
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.argument("reference", type=REFERENCE, metavar="IMAGE")
+@click.argument("arguments", nargs=-1, metavar="[COMMAND...]")
+@click.option(
+    "--platform",
+    callback=_read_platform,
+    metavar="PLATFORM",
+    help="Which variant. Default: this machine's, or the only one there is.",
+)
+@click.option(
+    "--pull",
+    type=click.Choice(["always", "missing", "never"]),
+    default="missing",
+    show_default=True,
+    help="When to ask the registry for the image.",
+)
+@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
+@click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
+@_many("-e", "--env", metavar="NAME[=VALUE]", help_text="A variable; without value, yours.")
+@_many("--env-file", metavar="FILE", help_text="Variables, one a line.")
+@_many(
+    "-v",
+    "--volume",
+    metavar="PATH:TARGET[:ro]",
+    help_text="Show a file or directory of this machine in the container.",
+)
+@_many(
+    "--mount",
+    metavar="type=bind|tmpfs,...",
+    help_text="The same, or a directory in memory, with named fields.",
+)
+@_many("--tmpfs", metavar="TARGET[:size=,mode=]", help_text="An empty directory, in memory only.")
+@click.option("-w", "--workdir", metavar="DIRECTORY", help="Where the command starts.")
+@click.option("-u", "--user", metavar="USER[:GROUP]", help="Who runs the command.")
+@click.option("--entrypoint", metavar="PROGRAM", help="In place of the image's ENTRYPOINT.")
+@click.option("--rm", "_removed", is_flag=True, help="Always so: nothing of a container is kept.")
+@click.option("--name", metavar="NAME", help="What to call the container. Default: a number.")
+@click.option("--hostname", metavar="NAME", help="The container's host name.")
+@click.option(
+    "--network",
+    type=click.Choice(["default", "private", "host", "none"]),
+    default="default",
+    show_default=True,
+    help="`private` is one of its own with a way out through pasta; `default` is that or, where "
+    "it cannot be, the host's.",
+)
+@_many(
+    "-p",
+    "--publish",
+    metavar="[ADDRESS:]PORT:PORT[/udp]",
+    help_text="Lead a port of this machine to one of the container's.",
+)
+@_many("--add-host", metavar="NAME:ADDRESS", help_text="A line for /etc/hosts.")
+@click.option("-m", "--memory", metavar="SIZE", help="The most memory all of it may take.")
+@click.option("--cpus", type=click.FloatRange(min=0.01), help="The most CPUs it may use.")
+@click.option("--shm-size", metavar="SIZE", help="Size of /dev/shm. Default: 64m.")
+@_many("--ulimit", metavar="NAME=SOFT[:HARD]", help_text="A resource limit.")
+@click.option("--read-only", is_flag=True, help="Nothing below / can be written to.")
+@_many("--cap-add", metavar="CAPABILITY", help_text="Allow more, such as NET_ADMIN; or ALL.")
+@_many("--cap-drop", metavar="CAPABILITY", help_text="Allow less; or ALL.")
+@click.option("--init", is_flag=True, help="Have tini reap processes and pass signals on.")
+@click.option(
+    "--handoff",
+    type=click.Choice(["off", "exact"]),
+    default="off",
+    show_default=True,
+    help="Give programs of another CPU to the same programs of this one, where there are any.",
+)
+@pass_settings
+def command(settings: Settings, /, **given: Any) -> None:
+    """Run a command in a container of an image, for any platform.
+
+    The image is fetched if it is not in the store. What the command changes is gone when it
+    ends, but for what -v shows it. The exit status is the command's; 125 if Amphora failed,
+    126 or 127 if the command cannot be executed or is not there.
+    """
+    status = _docker_status(lambda: _run(settings, given))
+    raise click.exceptions.Exit(status)
+
+
+def _run(settings: Settings, given: dict[str, Any]) -> int:
+    from amphora.cli.launching import read_request
+    from amphora.runtime.foreground import PASSED_ON
+    from amphora.system.namespace import run_inside
+    from amphora.system.terminal import kept_as_it_is
+
+    given.pop("_removed")
+    request = read_request(given, os.environ, name=given.pop("name") or secrets.token_hex(6))
+    if request.terminal and request.interactive and not sys.stdin.isatty():
+        raise InvalidValueError(
+            "-t and -i need a terminal",
+            why="standard input is none",
+            next_command="leave -t out",
+        )
+    body = partial(_inside, settings, request)
+    with kept_as_it_is(sys.stdin.fileno()):
+        return run_inside(
+            lambda: guarded(lambda: _docker_status(body)),
+            passing_on=PASSED_ON,
+        )
+
+
+def _inside(settings: Settings, request: "LaunchRequest") -> int:
+    from amphora.cli.access import open_store
+    from amphora.cli.launching import helpers
+    from amphora.launch.launch import launch
+
+    with open_store(settings) as store:
+        return run_async(launch(request, store, helpers(settings, store)))
+
+
+def _docker_status(function: Callable[[], int]) -> int:
+    """What it returns; of our errors only those about the command keep their exit code."""
+    try:
+        return function()
+    except (CommandNotFoundError, NotExecutableError):
+        raise
+    except AmphoraError as error:
+        show_error(error)
+        return EXIT_OURS

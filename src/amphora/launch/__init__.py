@@ -1,0 +1,1 @@
+"""Running one container of an image in the store, in the foreground, without a daemon."""
