@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import shutil
 import socket
@@ -11,6 +10,7 @@ import sys
 
 import click
 import pytest
+from terminals import Terminal
 
 from amphora.cli.main import cli
 
@@ -188,61 +188,6 @@ def test_a_reader_that_goes_away_is_no_error_to_tell(seeded):
 
 
 # On a terminal
-
-
-class Terminal:
-    """A program on a terminal of its own, and everything it wrote there."""
-
-    def __init__(self, amphora, *arguments):
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            environment = {**amphora.environ(), "TERM": "xterm", "COLUMNS": "120", "LINES": "30"}
-            os.execve(amphora.command()[0], amphora.command(*arguments), environment)
-        self.seen = b""
-
-    def read_until(self, pattern):
-        while not re.search(pattern, self.seen):
-            assert self._read(), self.seen.decode()
-
-    def type(self, keys):
-        os.write(self._master, keys)
-
-    def end(self):
-        """Its exit status, when it has written all it wants."""
-        while self._read():
-            pass
-        os.close(self._master)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def _read(self):
-        try:
-            chunk = os.read(self._master, 65536)
-        except OSError:  # EIO: nobody has the terminal open any more
-            return b""
-        self.seen += chunk
-        return chunk
-
-    def screen(self):
-        """What a person sees at the end: rows, with the cursor's moves carried out."""
-        rows, row, column = [""], 0, 0
-        for token in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", self.seen.decode()):
-            if token == "\r":
-                column = 0
-            elif token == "\n":
-                row += 1
-                rows += [""] * (row + 1 - len(rows))
-            elif token.startswith("\x1b"):
-                count = int(re.sub(r"\D", "", token) or 1)
-                if token[-1] == "A":
-                    row = max(0, row - count)
-                elif token[-1] == "K":
-                    rows[row] = "" if count == 2 else rows[row][:column]
-            else:
-                rows[row] = (
-                    rows[row][:column].ljust(column) + token + rows[row][column + len(token) :]
-                )
-                column += len(token)
-        return [line.rstrip() for line in rows]
 
 
 @privileged

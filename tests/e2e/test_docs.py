@@ -1,6 +1,7 @@
 """The documents are true: commands are run as they stand, generated pages are current."""
 
 import importlib.util
+import json
 import os
 import re
 import socket
@@ -80,6 +81,25 @@ def test_the_commands_about_emulators_work(amphora, tmp_path):
     alone = "unshare --user --map-root-user --mount sh -ec"
     script = "\n".join(["mount -t tmpfs none /run", *(each.replace("sudo ", "") for each in lines)])
     _run(amphora, f"{alone} '{script}'", tmp_path)
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_the_commands_about_running_work(seeded, tmp_path):
+    page = (ROOT / "docs/run.md").read_text()
+    blocks = list(_BLOCK.finditer(page))
+    assert len(blocks) >= 4
+    servers = []
+    for block in blocks:
+        for line in _commands(block["text"]):
+            if block["background"]:
+                servers.append(_start(seeded, line, tmp_path))
+                while not json.loads(seeded.ok("ps", "--format", "json")):
+                    assert servers[-1].poll() is None
+                    time.sleep(0.05)
+            else:
+                _run(seeded, line, tmp_path)
+    assert [server.communicate() and server.returncode for server in servers] == [137]
 
 
 def _commands(text):

@@ -186,6 +186,34 @@ def test_a_user_has_mounts_and_networks(as_user, home):
     assert as_user.ok("store", "cache-mounts", "--format=json") == "[]\n"
 
 
+@pytest.mark.parametrize("platform", BOTH.split(","))
+def test_a_user_runs_containers(as_user, user, home, platform):
+    """Whoever is root in there is the user outside; and others can get in as well."""
+    data = home / "data"
+    data.mkdir()
+    shutil.chown(data, user.pw_uid, user.pw_gid)
+    text = "id -u; touch /d/mine /d/mails; chown mail /d/mails; echo > /d/begun; exec sleep 600"
+    flags = ("--platform", platform, "--name=it", "-v", f"{data}:/d")
+    process = subprocess.Popen(
+        as_user.command("run", *flags, "busybox", "sh", "-c", text),
+        env=as_user.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        while "it" not in as_user.ok("ps") or not (data / "begun").exists():
+            assert process.poll() is None
+        assert as_user.ok("exec", "-u", "mail", "it", "id", "-u") == "8\n"
+        as_user.ok("stop", "-t", "0", "it")
+        assert process.stdout.read() == "0\n"
+    assert process.returncode == 137
+    assert (data / "mine").stat().st_uid == user.pw_uid
+    assert (data / "mails").stat().st_uid == subordinate_ranges(user.pw_name, "uid")[0][8 - 1]
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()
+    assert not list((as_user.store / "work").iterdir())
+
+
 @pytest.mark.parametrize("tool", ["newuidmap", "newgidmap"])
 def test_a_missing_helper_names_its_package(as_user, without, home, tool):
     program = replace(as_user, prefix=(*without(tool).prefix, *as_user.prefix))

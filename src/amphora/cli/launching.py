@@ -21,6 +21,7 @@ from amphora.oci.graph import image_for, variants
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.store import Store
 from amphora.runtime.spec import Bind, Memory
+from amphora.system.cgroups import Group
 
 
 def read_request(
@@ -49,7 +50,7 @@ def read_request(
     )
 
 
-def helpers(settings: Settings, store: Store) -> Helpers:
+def helpers(settings: Settings, store: Store, process: int, group: Group | None) -> Helpers:
     """Images from registries, shown coming; words to standard error; handoff as in a build."""
 
     def say(text: str) -> None:
@@ -74,7 +75,8 @@ def helpers(settings: Settings, store: Store) -> Helpers:
         async with source.offered(root, variant.config.platform) as (_, binds):
             yield binds
 
-    return Helpers(Source(tuple(settings.insecure_registries), show_transfer), say, handoff)
+    source = Source(tuple(settings.insecure_registries), show_transfer)
+    return Helpers(source, say, handoff, process, group)
 
 
 def _native_layers(variant: Variant, store: Store) -> Sequence[Layer]:

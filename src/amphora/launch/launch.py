@@ -4,6 +4,8 @@ The container's root is an overlay on the image's snapshots, thrown away at the 
 image's files are never changed. Runs inside the worker's namespaces.
 """
 
+import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,20 +13,22 @@ from pathlib import Path
 from typing import Protocol
 
 from amphora.core.errors import ContainerError, InvalidValueError, MissingToolError
-from amphora.emulation.support import Emulation
+from amphora.emulation.support import Emulation, Execution
 from amphora.launch.image import Source, Variant, find_variant
+from amphora.launch.live import LiveContainer, describe, name_taken
 from amphora.launch.request import LaunchRequest
-from amphora.oci.config import ContainerConfig
+from amphora.oci.config import ContainerConfig, timestamp
 from amphora.oci.snapshots import Snapshots
 from amphora.oci.store import Store
 from amphora.oci.workspace import sweep_workspaces, workspace
 from amphora.runtime.container import Runtime
-from amphora.runtime.foreground import run_in_foreground
+from amphora.runtime.foreground import PASSED_ON, run_in_foreground
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.mountpoints import make_mount_points
 from amphora.runtime.names import name_files
 from amphora.runtime.networks import Networks
 from amphora.runtime.spec import Bind, Container, Network
+from amphora.system.cgroups import Group
 from amphora.system.memory import memory_directory
 from amphora.system.process import find_tool
 from amphora.system.tasks import in_thread
@@ -44,11 +48,16 @@ class Handoff(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Helpers:
-    """What a launch needs of others: where images come from, who is told what."""
+    """What a launch needs of others: where images come from, who is told what.
+
+    `process` is the PID of the amphora outside of the worker; `group` limits the container.
+    """
 
     source: Source
     say: Callable[[str], None]
     handoff: Handoff
+    process: int
+    group: Group | None = None
 
 
 async def launch(request: LaunchRequest, store: Store, helpers: Helpers) -> int:
@@ -60,11 +69,13 @@ async def launch(request: LaunchRequest, store: Store, helpers: Helpers) -> int:
     sweep_workspaces(store.root)
     variant = await find_variant(request, store, helpers.source, helpers.say)
     with (
+        name_taken(store.root, request.name) as description,
         workspace(store.root) as work,
         # What a container is started with may hold secrets, so it is on no disk.
         memory_directory(work / "private") as private,
     ):
-        return await _Launch(request, variant, helpers, store, work, private).run()
+        launching = _Launch(request, variant, helpers, store, work, private, description)
+        return await launching.run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +86,13 @@ class _Launch:
     store: Store
     work: Path
     private: Path
+    description: Path
 
     async def run(self) -> int:
         variant, request = self.variant, self.request
         emulation = Emulation(handoff=request.handoff)
+        if emulation.lacks_for_handoff:
+            self.helpers.say(f"nothing is handed off: {emulation.lacks_for_handoff}")
         execution = emulation.prepare([variant.config.platform])[variant.config.platform]
         snapshots = Snapshots(self.store.blobs, self.work)
         await in_thread(snapshots.unpack, variant.layers)
@@ -94,16 +108,36 @@ class _Launch:
                 container = self._container(overlay.root, network, files)
                 runtime = Runtime(self._area("containers"))
                 if not execution.handoff:
-                    return await self._run(runtime, container)
+                    return await self._run(runtime, container, execution)
                 offered = self.helpers.handoff(variant, snapshots, self.work, overlay.root)
                 async with offered as binds:
                     container = replace(container, binds=[*binds, *container.binds])
-                    return await self._run(runtime, container)
+                    return await self._run(runtime, container, execution)
 
-    async def _run(self, runtime: Runtime, container: Container) -> int:
+    async def _run(self, runtime: Runtime, container: Container, execution: Execution) -> int:
         request = self.request
+
+        def started(bundle: Path) -> None:
+            live = LiveContainer(
+                name=request.name,
+                image=request.reference.familiar,
+                platform=str(execution.platform),
+                ran=execution.where,
+                arguments=tuple(container.arguments),
+                process=self.helpers.process,
+                bundle=str(bundle),
+                started=timestamp(time.time()),
+                stop_signal=_stop_signal(self.variant.config.config.stop_signal),
+            )
+            describe(self.description, live)
+
         return await run_in_foreground(
-            runtime, request.name, container, interactive=request.interactive
+            runtime,
+            request.name,
+            container,
+            interactive=request.interactive,
+            group=self.helpers.group,
+            on_start=started,
         )
 
     def _area(self, name: str) -> Path:
@@ -166,6 +200,16 @@ def _arguments(request: LaunchRequest, start: ContainerConfig) -> Sequence[str]:
             next_command="amphora run IMAGE COMMAND",
         )
     return arguments
+
+
+def _stop_signal(text: str) -> int:
+    """STOPSIGNAL, as a name or a number, if it is one that reaches the container; else SIGTERM."""
+    passed_on = {text: number for number in PASSED_ON for text in _spellings(number)}
+    return passed_on.get(text.upper(), signal.SIGTERM)
+
+
+def _spellings(number: signal.Signals) -> tuple[str, ...]:
+    return (number.name, number.name.removeprefix("SIG"), str(int(number)))
 
 
 def _with_init(container: Container) -> Container:

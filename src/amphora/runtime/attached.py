@@ -4,6 +4,7 @@ Through pipes, or, where it has a terminal, through that: so that a container ne
 a file of the host's that it was not given.
 """
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -33,6 +34,10 @@ class Attached(Protocol):
 
     @property
     def console(self) -> Path | None: ...
+
+    async def wanted(self) -> None:
+        """Wait until `begin` does not wait for a terminal to be sent."""
+        ...
 
     def begin(self) -> None:
         """Start copying: the program has its streams, or its terminal was sent."""
@@ -87,6 +92,9 @@ class _Pipes:
             self._given.callback(os.close, written)
         self.streams = Streams(stdin, self._outputs[0][1], self._outputs[1][1])
 
+    async def wanted(self) -> None:
+        pass
+
     def begin(self) -> None:
         self._given.close()
         if self._feed is not None:
@@ -125,6 +133,15 @@ class _Terminal:
         self._listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         self._listener.bind(str(self.console))
         self._listener.listen()
+
+    async def wanted(self) -> None:
+        loop = asyncio.get_running_loop()
+        sent = asyncio.Event()
+        loop.add_reader(self._listener, sent.set)
+        try:
+            await sent.wait()
+        finally:
+            loop.remove_reader(self._listener)
 
     def begin(self) -> None:
         connection, _ = self._listener.accept()

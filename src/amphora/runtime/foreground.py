@@ -7,7 +7,7 @@ before its program runs, and the program is our own child, whose end we see as i
 import asyncio
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from amphora.core.errors import (
 from amphora.runtime.attached import Attached, attached
 from amphora.runtime.container import Runtime
 from amphora.runtime.spec import Container
+from amphora.system.cgroups import Group
 from amphora.system.child import Child
 from amphora.system.process import Streams, start_on
 from amphora.system.terminal import has_controlling_terminal
@@ -31,7 +32,7 @@ PASSED_ON = (
 )
 
 #: This many requests to stop, and the container is killed: it may not hear any.
-_PATIENCE = 3
+PATIENCE = 3
 _REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 #: Seconds that a container has for ending after its terminal has gone.
@@ -42,10 +43,17 @@ _REFUSED = b"exec container process"
 
 
 async def run_in_foreground(
-    runtime: Runtime, name: str, container: Container, *, interactive: bool
+    runtime: Runtime,
+    name: str,
+    container: Container,
+    *,
+    interactive: bool,
+    group: Group | None = None,
+    on_start: Callable[[Path], None] = lambda _bundle: None,
 ) -> int:
     """Run a container to its end; returns its exit status, 128 and the number for a signal.
 
+    It runs in a control group, if there is one. `on_start` is given the directory of its bundle.
     Raises CommandNotFoundError, NotExecutableError, and ToolFailedError for what crun
     cannot do. However this ends, nothing of the container is left running.
     """
@@ -53,10 +61,13 @@ async def run_in_foreground(
         async with attached(
             interactive=interactive, terminal=container.terminal, area=bundle
         ) as streams:
-            async with Child(_created(name, container, bundle, crun, streams)) as child:
+            with group.joined() if group else nullcontext():
+                process = _created(name, container, bundle, crun, streams)
+            async with Child(process) as child:
                 streams.begin()
                 with signals_passed_on(child.send, streams):
                     _crun([*crun, "start", name], bundle, container)
+                    on_start(bundle)
                     status = await child.ended()
             said = await streams.drained()
     if status == 1 and _REFUSED in said:
@@ -99,7 +110,7 @@ class _Passing:
 
     def on(self, number: int) -> None:
         self._requests += number in _REQUESTS
-        self._send(signal.SIGKILL if self._requests >= _PATIENCE else number)
+        self._send(signal.SIGKILL if self._requests >= PATIENCE else number)
         if number == signal.SIGHUP and self._had_terminal and not has_controlling_terminal():
             # Nobody is there any more to stop what did not hear it.
             loop = asyncio.get_running_loop()
@@ -130,12 +141,12 @@ def _crun(
     status = start_on(logged, streams) if streams else start_on(logged)
     if status != 0:
         said = log.read_text(errors="replace").strip() if log.exists() else ""
-        raise _not_begun(container, said.splitlines()[-1:], status)
+        raise not_begun(container.arguments[0], said.splitlines()[-1:], status)
 
 
-def _not_begun(container: Container, said: Sequence[str], status: int) -> AmphoraError:
+def not_begun(program: str, said: Sequence[str], status: int) -> AmphoraError:
+    """Why crun did not start a program, by the last line of its log."""
     reason = said[0] if said else f"status {status}, and no word"
-    program = container.arguments[0]
     if "executable" in reason:
         if "No such file" in reason:
             return CommandNotFoundError(

@@ -1,14 +1,20 @@
 """A child of ours that somebody else started: waited for, sent signals, never left running.
 
 A runtime starts a container's first process and ends; the process is then the child of the
-worker, which is the first process of its namespace.
+worker, which is the first process of its namespace. So is whatever else in the container has
+lost its parent outside of it; unless somebody waits for that, the container cannot end
+(pid_namespaces(7)).
 """
 
 import asyncio
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from amphora.system.tasks import to_the_end
 
 
 class Child:
@@ -21,6 +27,8 @@ class Child:
 
     async def __aenter__(self) -> Self:
         self._descriptor = os.pidfd_open(self._number)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, _reap_adopted, self._number)
         return self
 
     async def __aexit__(
@@ -30,7 +38,8 @@ class Child:
         traceback: TracebackType | None,
     ) -> None:
         self.send(signal.SIGKILL)
-        self._reap()
+        await to_the_end(self.ended())
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
         os.close(self._descriptor)
 
     def send(self, number: int) -> None:
@@ -40,6 +49,8 @@ class Child:
 
     async def ended(self) -> int:
         """Wait for its end; its exit status, which is 128 and the number if a signal ended it."""
+        if self._status is not None:
+            return self._status
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(self._descriptor, readable.set)
@@ -54,3 +65,15 @@ class Child:
             code = os.waitstatus_to_exitcode(os.waitpid(self._number, 0)[1])
             self._status = code if code >= 0 else 128 - code
         return self._status
+
+
+def _reap_adopted(child: int) -> None:
+    """Wait for those that have ended and came to us from the namespace of our child."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        number = int(directory.name)
+        with suppress(OSError):
+            text = (directory / "status").read_text(errors="replace")
+            fields = dict(line.partition(":")[::2] for line in text.splitlines())
+            ended = fields["State"].split()[0] == "Z" and int(fields["PPid"]) == os.getpid()
+            if ended and len(fields["NSpid"].split()) > 1 and number != child:
+                os.waitpid(number, os.WNOHANG)

@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,6 +63,72 @@ def run_inside(function: Callable[[], int], *, passing_on: Collection[int] = ())
     if message := _read_all(told):
         raise mounts_refused(message)
     return code if code >= 0 else 128 - code
+
+
+def run_beside(
+    process: int, function: Callable[[], int], *, passing_on: Collection[int] = ()
+) -> int:
+    """Run `function` where another process runs one by `run_inside`; returns its status.
+
+    `process` is the one that called that, and must be ours. The caller must be single-threaded,
+    and should only exit afterwards. Raises NamespaceError.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    watched = {*_WATCHED, *passing_on}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    try:
+        _enter(process)
+        child = os.fork()
+        if child == 0:
+            _be_beside(before, function)
+        code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child, watched))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return code if code >= 0 else 128 - code
+
+
+def _enter(process: int) -> None:
+    kinds = {
+        "user": syscalls.CLONE_NEWUSER,
+        "pid_for_children": syscalls.CLONE_NEWPID,
+        "mnt": syscalls.CLONE_NEWNS,
+    }
+    try:
+        with ExitStack() as stack:
+            opened = []
+            for name, kind in kinds.items():
+                path = f"/proc/{process}/ns/{name}"
+                opened.append((os.open(path, os.O_RDONLY | os.O_CLOEXEC), kind))
+                stack.callback(os.close, opened[-1][0])
+            for descriptor, kind in opened:
+                syscalls.setns(descriptor, kind)
+    except OSError as error:
+        raise NamespaceError(
+            f"the namespaces of process {process} cannot be entered",
+            why=f"{error.strerror}; it is another user's, or it has ended",
+            next_command="run it as the user who started the container; see amphora ps",
+        ) from error
+    _drop_groups()
+
+
+def _be_beside(mask: set[int], function: Callable[[], int]) -> NoReturn:
+    """The life of the child that run_beside forks: never returns into the caller's code."""
+    status = 1
+    try:
+        syscalls.die_with_parent(signal.SIGKILL)
+        _hear_signals(mask)
+        status = function()
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    except BaseException:  # noqa: BLE001
+        # Nobody above would say it: this process ends here.
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def _unshare_with_maps() -> None:

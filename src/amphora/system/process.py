@@ -83,7 +83,7 @@ def run(
         start_new_session=True,
     )
     if finished.returncode != 0:
-        raise tool_failed(arguments, _status(finished.returncode), finished.stdout)
+        raise tool_failed(arguments, exit_status(finished.returncode), finished.stdout)
     return finished.stdout
 
 
@@ -135,7 +135,24 @@ def start_on(arguments: Sequence[str], streams: Streams = _NOWHERE) -> int:
         check=False,
         start_new_session=True,
     )
-    return _status(done.returncode)
+    return exit_status(done.returncode)
+
+
+async def start(arguments: Sequence[str], streams: Streams) -> asyncio.subprocess.Process:
+    """Start a long program on these streams; it is for the caller to end and to wait for."""
+    return await asyncio.create_subprocess_exec(
+        *arguments,
+        stdin=streams.stdin,
+        stdout=streams.stdout,
+        stderr=streams.stderr,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def exit_status(returncode: int) -> int:
+    """As shells tell it: 128 and the number for a signal."""
+    return returncode if returncode >= 0 else 128 - returncode
 
 
 async def stream(
@@ -169,7 +186,7 @@ async def stream(
         try:
             while chunk := await output.reader.read(65536):
                 on_output(chunk)
-            return _status(await process.wait())
+            return exit_status(await process.wait())
         finally:
             await to_the_end(_end(process, grace))
 
@@ -203,10 +220,6 @@ async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
     if process.returncode is None:
         kill_with_descendants(process.pid)
         await process.wait()
-
-
-def _status(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode
 
 
 def tool_failed(arguments: Sequence[str], status: int, output: bytes) -> ToolFailedError:

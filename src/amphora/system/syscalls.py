@@ -36,6 +36,11 @@ def unshare(flags: int) -> None:
     _call(_libc.unshare, f"unshare({flags:#x})", flags)
 
 
+def setns(descriptor: int, kind: int) -> None:
+    """Move the calling process into a namespace of this kind; see setns(2)."""
+    _call(_libc.setns, f"setns({kind:#x})", descriptor, kind)
+
+
 def mount(
     source: str, target: Path, filesystem: str | None, flags: int = 0, options: str | None = None
 ) -> None:

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from amphora.cli.guard import guarded, show_error
+from amphora.cli.containers import check_terminal, docker_status
+from amphora.cli.guard import guarded
 from amphora.cli.options import REFERENCE, pass_settings
 from amphora.cli.worker import run_async
-from amphora.core.errors import (
-    AmphoraError,
-    CommandNotFoundError,
-    InvalidValueError,
-    NotExecutableError,
-)
 from amphora.core.platform import Platform
 from amphora.core.settings import Settings
 
 if TYPE_CHECKING:
     from amphora.launch.request import LaunchRequest
-
-#: What docker ends with when it is not the command that failed.
-EXIT_OURS = 125
+    from amphora.system.cgroups import Group
 
 
 def _read_platform(
@@ -114,47 +107,35 @@ def command(settings: Settings, /, **given: Any) -> None:
     ends, but for what -v shows it. The exit status is the command's; 125 if Amphora failed,
     126 or 127 if the command cannot be executed or is not there.
     """
-    status = _docker_status(lambda: _run(settings, given))
+    status = docker_status(lambda: _run(settings, given))
     raise click.exceptions.Exit(status)
 
 
 def _run(settings: Settings, given: dict[str, Any]) -> int:
     from amphora.cli.launching import read_request
     from amphora.runtime.foreground import PASSED_ON
+    from amphora.system.cgroups import limited
     from amphora.system.namespace import run_inside
     from amphora.system.terminal import kept_as_it_is
 
     given.pop("_removed")
     request = read_request(given, os.environ, name=given.pop("name") or secrets.token_hex(6))
-    if request.terminal and request.interactive and not sys.stdin.isatty():
-        raise InvalidValueError(
-            "-t and -i need a terminal",
-            why="standard input is none",
-            next_command="leave -t out",
-        )
-    body = partial(_inside, settings, request)
-    with kept_as_it_is(sys.stdin.fileno()):
-        return run_inside(
-            lambda: guarded(lambda: _docker_status(body)),
-            passing_on=PASSED_ON,
-        )
+    check_terminal(interactive=request.interactive, terminal=request.terminal)
+    allowed = request.allowances
+    with (
+        limited(memory=allowed.memory, cpus=allowed.cpus) as group,
+        kept_as_it_is(sys.stdin.fileno()),
+    ):
+        body = partial(_inside, settings, request, os.getpid(), group)
+        return run_inside(lambda: guarded(lambda: docker_status(body)), passing_on=PASSED_ON)
 
 
-def _inside(settings: Settings, request: "LaunchRequest") -> int:
+def _inside(
+    settings: Settings, request: "LaunchRequest", process: int, group: "Group | None"
+) -> int:
     from amphora.cli.access import open_store
     from amphora.cli.launching import helpers
     from amphora.launch.launch import launch
 
     with open_store(settings) as store:
-        return run_async(launch(request, store, helpers(settings, store)))
-
-
-def _docker_status(function: Callable[[], int]) -> int:
-    """What it returns; of our errors only those about the command keep their exit code."""
-    try:
-        return function()
-    except (CommandNotFoundError, NotExecutableError):
-        raise
-    except AmphoraError as error:
-        show_error(error)
-        return EXIT_OURS
+        return run_async(launch(request, store, helpers(settings, store, process, group)))

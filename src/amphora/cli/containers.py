@@ -1,0 +1,64 @@
+"""What `run` and `exec` have in common: docker's exit codes, names that complete."""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from amphora.cli.configuration import read_settings
+from amphora.cli.guard import show_error
+from amphora.core.errors import (
+    AmphoraError,
+    CommandNotFoundError,
+    InvalidValueError,
+    NotExecutableError,
+)
+
+#: What docker ends with when it is not the command that failed.
+EXIT_OURS = 125
+
+
+def docker_status(function: Callable[[], int]) -> int:
+    """What it returns; of our errors only those about the command keep their exit code."""
+    try:
+        return function()
+    except (CommandNotFoundError, NotExecutableError):
+        raise
+    except AmphoraError as error:
+        show_error(error)
+        return EXIT_OURS
+
+
+def check_terminal(*, interactive: bool, terminal: bool) -> None:
+    """Raises InvalidValueError if a terminal is asked for where there is none to type at."""
+    if terminal and interactive and not sys.stdin.isatty():
+        raise InvalidValueError(
+            "-t and -i need a terminal",
+            why="standard input is none",
+            next_command="leave -t out",
+        )
+
+
+class ContainerName(click.ParamType[str]):
+    """The name of a container that runs, or how it begins; completes."""
+
+    name = "container"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        del param
+        from amphora.launch.live import live_containers
+
+        names: list[str] = []
+        # Whoever completes a word wants no error.
+        with suppress(OSError, AmphoraError):
+            root = Path(read_settings(ctx.find_root().params).store)
+            names = [container.name for container in live_containers(root)]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+CONTAINER = ContainerName()

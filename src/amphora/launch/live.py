@@ -1,0 +1,149 @@
+"""The containers that run now: a directory for each in the store, told by a lock.
+
+    store/containers/<name>.lock    held by whoever runs the container, as long as it does
+    store/containers/<name>.json    what it is
+
+What a killed process left is told by a lock that nobody holds.
+"""
+
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from amphora.core.errors import ContainerError
+from amphora.runtime.foreground import PATIENCE
+from amphora.system.files import locked, write_atomically
+
+_DIRECTORY = "containers"
+
+#: More than this was not written by us.
+_LONGEST = 1 << 16
+
+
+#: Seconds between requests to stop that are not heard, and for cleaning up after the last.
+_MOMENT = 0.1
+_CLEANING = 5.0
+
+
+class LiveContainer(msgspec.Struct, frozen=True):
+    """A container: `process` is the amphora that runs it; `bundle` is where crun finds it.
+
+    `started` is RFC 3339, UTC. `arguments` are what was started first.
+    """
+
+    name: str
+    image: str
+    platform: str
+    ran: str
+    arguments: tuple[str, ...]
+    process: int
+    bundle: str
+    started: str
+    stop_signal: int
+
+
+@contextmanager
+def name_taken(store_root: Path, name: str) -> Iterator[Path]:
+    """Have a name while a container runs; yields the file for `describe`.
+
+    Raises ContainerError if somebody else has it.
+    """
+    directory = store_root / _DIRECTORY
+    directory.mkdir(exist_ok=True)
+    lock, file = directory / f"{name}.lock", directory / f"{name}.json"
+    try:
+        with locked(lock, wait=False):
+            file.unlink(missing_ok=True)
+            try:
+                yield file
+            finally:
+                file.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
+    except BlockingIOError as error:
+        raise ContainerError(
+            f"there is a container called {name} already",
+            why="its command has not ended",
+            next_command=f"amphora stop {name}, or choose another --name",
+        ) from error
+
+
+def describe(file: Path, container: LiveContainer) -> None:
+    """Tell others what runs."""
+    write_atomically(file, msgspec.json.encode(container))
+
+
+def live_containers(store_root: Path) -> list[LiveContainer]:
+    """Those that run now, the oldest first; what killed ones left is removed."""
+    found = [_read(lock) for lock in (store_root / _DIRECTORY).glob("*.lock") if _is_held(lock)]
+    return sorted(filter(None, found), key=lambda container: container.started)
+
+
+def find_container(store_root: Path, name: str) -> LiveContainer:
+    """The one of a name, or whose name alone begins so; raises ContainerError."""
+    there = live_containers(store_root)
+    exact = [container for container in there if container.name == name]
+    similar = [container for container in there if container.name.startswith(name)]
+    for candidates in (exact, similar):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise ContainerError(
+        f"no container called {name} runs",
+        why=f"{len(similar)} have names that begin so" if similar else "it ended, or never began",
+        next_command="amphora ps",
+    )
+
+
+def stop(store_root: Path, container: LiveContainer, grace: float) -> None:
+    """Ask a container to end with the signal its image names, and kill it after `grace` seconds.
+
+    Returns when it has ended.
+    """
+    descriptor = os.pidfd_open(container.process)
+    try:
+        # A process that has the number now, but not the lock, is somebody else.
+        if container not in live_containers(store_root):
+            return
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, container.stop_signal)
+            if _ends(descriptor, grace):
+                return
+            for _ in range(PATIENCE):
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                if _ends(descriptor, _MOMENT):
+                    return
+            if not _ends(descriptor, _CLEANING):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                _ends(descriptor, _CLEANING)
+    finally:
+        os.close(descriptor)
+
+
+def _ends(descriptor: int, seconds: float) -> bool:
+    """Does a process end within this time?"""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with locked(lock, wait=False):
+            lock.with_suffix(".json").unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _read(lock: Path) -> LiveContainer | None:
+    """What a live container is; None if it does not say so yet."""
+    try:
+        with lock.with_suffix(".json").open("rb") as file:
+            return msgspec.json.decode(file.read(_LONGEST), type=LiveContainer)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
