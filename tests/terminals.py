@@ -4,8 +4,12 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import termios
+
+#: Seconds that a program may write nothing while something is waited for.
+_PATIENCE = 60
 
 
 class Terminal:
@@ -41,6 +45,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def _read(self):
+        assert select.select([self._master], [], [], _PATIENCE)[0], self.seen.decode()
         try:
             chunk = os.read(self._master, 65536)
         except OSError:  # EIO: nobody has the terminal open any more

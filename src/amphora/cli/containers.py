@@ -1,6 +1,6 @@
 """What `run` and `exec` have in common: docker's exit codes, names that complete."""
 
-import sys
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +20,9 @@ from amphora.core.errors import (
 #: What docker ends with when it is not the command that failed.
 EXIT_OURS = 125
 
+#: By number: Python has no sys.stdin where it was closed.
+STDIN = 0
+
 
 def docker_status(function: Callable[[], int]) -> int:
     """What it returns; of our errors only those about the command keep their exit code."""
@@ -34,7 +37,7 @@ def docker_status(function: Callable[[], int]) -> int:
 
 def check_terminal(*, interactive: bool, terminal: bool) -> None:
     """Raises InvalidValueError if a terminal is asked for where there is none to type at."""
-    if terminal and interactive and not sys.stdin.isatty():
+    if terminal and interactive and not os.isatty(STDIN):
         raise InvalidValueError(
             "-t and -i need a terminal",
             why="standard input is none",

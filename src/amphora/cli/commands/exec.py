@@ -1,13 +1,12 @@
 """`amphora exec`."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from amphora.cli.containers import CONTAINER, check_terminal, docker_status
+from amphora.cli.containers import CONTAINER, STDIN, check_terminal, docker_status
 from amphora.cli.guard import guarded
 from amphora.cli.options import pass_settings
 from amphora.cli.worker import run_async
@@ -76,7 +75,7 @@ def _execute(root: Path, name: str, program: "Beside") -> int:
     def inside() -> int:
         return run_async(run_beside_it(Path(container.bundle), container.name, program))
 
-    with kept_as_it_is(sys.stdin.fileno()):
+    with kept_as_it_is(STDIN):
         return run_beside(
             container.process,
             lambda: guarded(lambda: docker_status(inside)),

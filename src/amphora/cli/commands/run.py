@@ -2,14 +2,13 @@
 
 import os
 import secrets
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from amphora.cli.containers import check_terminal, docker_status
+from amphora.cli.containers import STDIN, check_terminal, docker_status
 from amphora.cli.guard import guarded
 from amphora.cli.options import REFERENCE, pass_settings
 from amphora.cli.worker import run_async
@@ -124,7 +123,7 @@ def _run(settings: Settings, given: dict[str, Any]) -> int:
     allowed = request.allowances
     with (
         limited(memory=allowed.memory, cpus=allowed.cpus) as group,
-        kept_as_it_is(sys.stdin.fileno()),
+        kept_as_it_is(STDIN),
     ):
         body = partial(_inside, settings, request, os.getpid(), group)
         return run_inside(lambda: guarded(lambda: docker_status(body)), passing_on=PASSED_ON)
