@@ -109,7 +109,7 @@ def fed(
             yield process.stdin.fileno() if process.stdin else -1
         if process.returncode != 0:
             output.seek(0)
-            raise tool_failed(arguments, _status(process.returncode), output.read())
+            raise tool_failed(arguments, exit_status(process.returncode), output.read())
 
 
 @dataclass(frozen=True, slots=True)
