@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from amphora.core.errors import ContainerError
-from amphora.runtime.foreground import PATIENCE
+from amphora.runtime.foreground import PATIENCE, REQUESTS
 from amphora.system.files import locked, write_atomically
 
 _DIRECTORY = "containers"
@@ -26,7 +26,7 @@ _LONGEST = 1 << 16
 
 
 #: Seconds between requests to stop that are not heard, and for cleaning up after the last.
-_MOMENT = 0.1
+_MOMENT = 0.3
 _CLEANING = 5.0
 
 
@@ -112,7 +112,8 @@ def stop(store_root: Path, container: LiveContainer, grace: float) -> None:
             signal.pidfd_send_signal(descriptor, container.stop_signal)
             if _ends(descriptor, grace):
                 return
-            for _ in range(PATIENCE):
+            # No more than it takes: one that comes later would end whoever runs the container.
+            for _ in range(PATIENCE - (container.stop_signal in REQUESTS)):
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
                 if _ends(descriptor, _MOMENT):
                     return

@@ -33,7 +33,7 @@ PASSED_ON = (
 
 #: This many requests to stop, and the container is killed: it may not hear any.
 PATIENCE = 3
-_REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM})
+REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 #: Seconds that a container has for ending after its terminal has gone.
 _GRACE = 10.0
@@ -109,7 +109,7 @@ class _Passing:
         self._deadline: asyncio.TimerHandle | None = None
 
     def on(self, number: int) -> None:
-        self._requests += number in _REQUESTS
+        self._requests += number in REQUESTS
         self._send(signal.SIGKILL if self._requests >= PATIENCE else number)
         if number == signal.SIGHUP and self._had_terminal and not has_controlling_terminal():
             # Nobody is there any more to stop what did not hear it.
