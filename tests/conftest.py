@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -27,6 +28,10 @@ from amphora.system.namespace import run_inside
 
 #: HTTP and git servers, for the tests that fetch from them.
 pytest_plugins = ["servers"]
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 AMPHORA = Path(sys.executable).with_name("amphora")

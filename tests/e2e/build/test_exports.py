@@ -162,9 +162,10 @@ def test_files_tell_of_the_image(simple, tmp_path):
     assert content["image.name"] == "docker.io/library/a:latest,docker.io/library/b:2"
     manifest, _ = built.variant()
     assert content["containerimage.config.digest"] == str(manifest.config.digest)
-    refused = simple.run("--iidfile", tmp_path / "nowhere/file")
-    assert refused.returncode == 10
-    assert "is no directory" in refused.stderr
+    for flag in ("--iidfile", "--handoff-report"):
+        refused = simple.run(flag, tmp_path / "nowhere/file")
+        assert refused.returncode == 10
+        assert "is no directory" in refused.stderr
 
 
 @pytest.fixture

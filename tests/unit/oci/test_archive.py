@@ -199,9 +199,7 @@ def test_an_absurd_size_ends_with_the_input(other_store):
         import_archive(other_store, io.BytesIO(header.tobuf(tarfile.GNU_FORMAT) + bytes(5000)))
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_archive_surprises_us(store, make, tmp_path_factory, data):
     """Bytes altered, inserted and cut anywhere: an import succeeds or explains itself."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from elves import CPUS, elf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amphora.core.platform import Platform
@@ -62,7 +62,6 @@ def test_of_many_segments_that_all_hold_the_whole_file_only_some_are_searched():
     assert read_binary(bytes(header) + segment * count + bytes(60 << 20)) is not None
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_any_change_of_any_byte_is_survived(data):
     cpu = data.draw(st.sampled_from(["amd64", "arm", "s390x"]))

@@ -20,7 +20,13 @@ from amphora.cli.options import (
     read_pairs,
     source_date_epoch,
 )
-from amphora.cli.output_options import OUTPUT_NAMES, Wanted, output_options, read_wanted
+from amphora.cli.output_options import (
+    OUTPUT_NAMES,
+    Wanted,
+    check_writable,
+    output_options,
+    read_wanted,
+)
 from amphora.cli.outputs import STDOUT
 from amphora.cli.run_options import read_run_options, run_options
 from amphora.cli.worker import call_in_worker, run_async
@@ -166,6 +172,8 @@ def command(
     With SOURCE_DATE_EPOCH in the environment the same input gives the same digest
     on any machine.
     """
+    if handoff_report is not None:
+        check_writable("--handoff-report", handoff_report)
     wanted = read_wanted(**_take(arguments, OUTPUT_NAMES))
     request = _request(**arguments)
     if check or call.method != "build":

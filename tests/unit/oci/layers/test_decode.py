@@ -47,7 +47,7 @@ names = st.binary(min_size=1, max_size=300).filter(lambda name: b"\0" not in nam
     ),
     st.binary(max_size=1500),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_encoded_is_decoded(entry, content):
     size = len(content) if entry.kind == FILE else 0
     entry = Entry(**{name: getattr(entry, name) for name in Entry.__slots__} | {"size": size})
@@ -162,7 +162,7 @@ def test_what_is_not_a_tar_is_a_layer_error(content, why):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_altered_tars_are_read_or_refused(data):
     content = bytearray(pax(path="p" * 120, mtime="1.5", SCHILY__xattr__user="v"))
     for _ in range(data.draw(st.integers(1, 5))):

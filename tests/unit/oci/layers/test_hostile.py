@@ -89,7 +89,7 @@ def outside(picture, outer: Path) -> dict:
 
 
 @given(entries)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_nothing_outside_changes(picture, entries):
     with tempfile.TemporaryDirectory() as name:
         outer = Path(name)
@@ -133,7 +133,7 @@ def grow(path: Path, tree) -> None:
 
 
 @given(tree=st.dictionaries(st.text("ab", min_size=1, max_size=3), trees, max_size=6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_trees_survive_the_round_trip(picture, tree):
     with tempfile.TemporaryDirectory() as name:
         outer = Path(name)
