@@ -37,6 +37,9 @@ class Terminal:
         """How it treats what is typed; see termios(3)."""
         return termios.tcgetattr(self._master)
 
+    def hang_up(self):
+        os.close(self._master)
+
     def end(self):
         """Its exit status, when it has written all it wants."""
         while self._read():

@@ -378,6 +378,15 @@ def test_our_terminal_is_as_it_was(seeded):
         terminal.end()
 
 
+def test_a_terminal_that_goes_away_ends_what_runs_on_it(seeded, remains):
+    """Also if nobody but us is told: the first process of a session, as under `ssh -t`."""
+    terminal = Terminal(seeded, "run", "-it", "busybox", "sh", "-c", "echo there; exec cat")
+    terminal.read_until(rb"there")
+    terminal.hang_up()
+    os.waitpid(terminal.pid, 0)
+    assert not remains.processes()
+
+
 # Networks
 
 

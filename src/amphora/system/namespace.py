@@ -279,5 +279,6 @@ def _wait_passing_signals_on(child: int, watched: set[int]) -> int:
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid == child:
                 return status
-        elif received.si_code != _SI_KERNEL:
+        elif received.si_code != _SI_KERNEL or received.si_signo == signal.SIGHUP:
+            # A terminal that goes away is told to its session's leader alone, which may be us.
             os.kill(child, received.si_signo)
