@@ -110,7 +110,8 @@ def stop(store_root: Path, container: LiveContainer, grace: float) -> None:
             return
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(descriptor, container.stop_signal)
-            if _ends(descriptor, grace):
+            # A moment at least: a signal that the last one still waits beside is lost.
+            if _ends(descriptor, max(grace, _MOMENT)):
                 return
             # No more than it takes: one that comes later would end whoever runs the container.
             for _ in range(PATIENCE - (container.stop_signal in REQUESTS)):
