@@ -91,9 +91,8 @@ class HandoffSource:
 
     def _base_file(self, path: str) -> os.stat_result | None:
         """In the snapshots themselves: an overlay shows their files under the same inodes."""
-        diff_ids = [layer.diff_id for layer in self.base]
-        for height in range(len(diff_ids), 0, -1):
-            place = self.snapshots.path(diff_ids[:height]) / path
+        for snapshot in self.snapshots.stack([layer.diff_id for layer in self.base]):
+            place = snapshot / path
             if os.path.lexists(place):
                 return place.lstat()
         return None

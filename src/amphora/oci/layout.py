@@ -6,6 +6,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -67,10 +68,8 @@ def export_layout(
         target = BlobStore(directory)
         for digest in content:
             if not target.has(digest):
-                with blobs.open(digest) as file, target.writer(digest.algorithm) as writer:
-                    while chunk := file.read(_CHUNK):
-                        writer.write(chunk)
-                    writer.commit(expected=digest)
+                with blobs.open(digest) as file:
+                    _store(target, digest, file)
         # What killed writers left goes as well; nobody else needs the directory.
         target.sweep()
         with suppress(OSError):
@@ -136,8 +135,13 @@ def _copy(blobs: BlobStore, directory: Path, digest: Digest, *, required: bool) 
             why=f"it lacks blob {digest}",
             next_command="make the layout again",
         )
-    with path.open("rb") as file, blobs.writer(digest.algorithm) as writer:
+    with path.open("rb") as file:
+        _store(blobs, digest, file)
+    return True
+
+
+def _store(blobs: BlobStore, digest: Digest, file: BinaryIO) -> None:
+    with blobs.writer(digest.algorithm) as writer:
         while chunk := file.read(_CHUNK):
             writer.write(chunk)
         writer.commit(expected=digest)
-    return True

@@ -92,7 +92,7 @@ class Snapshots:
         `bottom` is a directory shown below all layers. The changes are gone at the
         end unless the overlay was told to `keep` them.
         """
-        lower = [*self._lower(diff_ids), bottom or self._empty]
+        lower = [*self.stack(diff_ids), bottom or self._empty]
         with self._area() as overlay:
             with self._writable(lower, overlay):
                 yield overlay
@@ -136,7 +136,7 @@ class Snapshots:
     @contextmanager
     def shown(self, diff_ids: Sequence[Digest], place: Path) -> Iterator[None]:
         """Show unpacked layers, bottom first, at a place where nobody can change anything."""
-        lower = [self._empty, *self._lower(diff_ids)]
+        lower = [self._empty, *self.stack(diff_ids)]
         flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
         place.mkdir()
         _mount_overlay(lower, place, flags)
@@ -145,8 +145,8 @@ class Snapshots:
         finally:
             syscalls.unmount(place)
 
-    def _lower(self, diff_ids: Sequence[Digest]) -> list[Path]:
-        """The directories of the layers as overlayfs wants them: topmost first."""
+    def stack(self, diff_ids: Sequence[Digest]) -> list[Path]:
+        """The snapshots of layers given bottom first, as overlayfs wants them: topmost first."""
         return [self.path(diff_ids[:height]) for height in range(len(diff_ids), 0, -1)]
 
     def _unpack_top(self, layers: Sequence[Layer]) -> None:

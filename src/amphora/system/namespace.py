@@ -39,13 +39,7 @@ def run_inside(function: Callable[[], int], *, passing_on: Collection[int] = ())
     afterwards and should only exit. Raises NamespaceError or MissingToolError when
     the system does not allow namespaces.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Inherited as ignored, it would make children vanish without a status.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    watched = {*_WATCHED, *passing_on}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    try:
+    with _watching(passing_on) as (watched, before):
         _unshare_with_maps()
         alive, keep_alive = os.pipe()
         told, tell = os.pipe()
@@ -58,8 +52,6 @@ def run_inside(function: Callable[[], int], *, passing_on: Collection[int] = ())
         os.close(alive)
         os.close(tell)
         code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child, watched))
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if message := _read_all(told):
         raise mounts_refused(message)
     return code if code >= 0 else 128 - code
@@ -73,20 +65,28 @@ def run_beside(
     `process` is the one that called that, and must be ours. The caller must be single-threaded,
     and should only exit afterwards. Raises NamespaceError.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    watched = {*_WATCHED, *passing_on}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    try:
+    with _watching(passing_on) as (watched, before):
         _enter(process)
         child = os.fork()
         if child == 0:
             _be_beside(before, function)
         code = os.waitstatus_to_exitcode(_wait_passing_signals_on(child, watched))
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _watching(passing_on: Collection[int]) -> Iterator[tuple[set[int], set[int]]]:
+    """Around a fork: the signals that are waited for rather than taken, and the mask before."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Inherited as ignored, it would make children vanish without a status.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    watched = {*_WATCHED, *passing_on}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    try:
+        yield watched, before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return code if code >= 0 else 128 - code
 
 
 def _enter(process: int) -> None:
@@ -114,21 +114,13 @@ def _enter(process: int) -> None:
 
 
 def _be_beside(mask: set[int], function: Callable[[], int]) -> NoReturn:
-    """The life of the child that run_beside forks: never returns into the caller's code."""
-    status = 1
-    try:
-        syscalls.die_with_parent(signal.SIGKILL)
+    """The life of the child that run_beside forks."""
+
+    def live() -> int:
         _hear_signals(mask)
-        status = function()
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
-    except BaseException:  # noqa: BLE001
-        # Nobody above would say it: this process ends here.
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        return function()
+
+    _live(live)
 
 
 def _unshare_with_maps() -> None:
@@ -232,16 +224,24 @@ def _write_map_with_helper(kind: str, pid: int, ranges: tuple[IdRange, ...]) -> 
 
 
 def _be_init(alive: int, tell: int, mask: set[int], function: Callable[[], int]) -> NoReturn:
-    """The life of PID 1: never returns into the caller's code."""
+    """The life of PID 1."""
+
+    def live() -> int:
+        # The parent may have died before prctl: its end of the pipe tells.
+        if select.select([alive], [], [], 0)[0] or not _tell(tell, _own_mounts):
+            return 1
+        _hear_signals(mask)
+        return function()
+
+    _live(live)
+
+
+def _live(function: Callable[[], int]) -> NoReturn:
+    """All that a forked child does, while its parent lives: never returns into its code."""
     status = 1
     try:
         syscalls.die_with_parent(signal.SIGKILL)
-        # The parent may have died before prctl: its end of the pipe tells.
-        if select.select([alive], [], [], 0)[0]:
-            os._exit(1)
-        if _tell(tell, _own_mounts):
-            _hear_signals(mask)
-            status = function()
+        status = function()
     except KeyboardInterrupt:
         status = EXIT_INTERRUPTED
     except BaseException:  # noqa: BLE001
