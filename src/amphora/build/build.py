@@ -3,30 +3,25 @@
 Runs inside the worker's namespaces.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 
 from amphora.build.assemble import assemble
-from amphora.build.attaching import Attacher
 from amphora.build.bases import Bases
 from amphora.build.checks.check import Checked, check, insist
 from amphora.build.contexts import NamedContexts
-from amphora.build.dockerfile.scope import unused_build_args
+from amphora.build.dockerfile.scope import fresh_lines, unused_build_args
 from amphora.build.events import Listener, Warned
 from amphora.build.executor import Executor
 from amphora.build.fetching import Fetcher
 from amphora.build.inputs import Opener
+from amphora.build.programs import Programs
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.build.shared_cache import SharedCache
 from amphora.build.solver import Solver
-from amphora.emulation.support import Emulation
-from amphora.oci.cache_mounts import CacheMounts
-from amphora.oci.snapshots import Snapshots
+from amphora.build.taking import Taker
+from amphora.build.workshop import workshop
 from amphora.oci.store import Store
-from amphora.oci.workspace import sweep_workspaces, workspace
-from amphora.runtime.container import Runtime
-from amphora.runtime.networks import Networks
-from amphora.system.memory import memory_directory
+from amphora.system.tasks import together
 
 
 async def build(
@@ -42,10 +37,9 @@ async def build(
     `jobs` is how many steps may run at once; 0 means as many as there are CPUs.
     Raises the errors of every part: DockerfileError, ContextError, StepFailedError, ….
     """
-    sweep_workspaces(store.root)
-    with workspace(store.root) as work, memory_directory(work / "memory") as private:
-        fetcher = Fetcher(store.root, work)
-        opener = Opener(fetcher, work)
+    with workshop(store, handoff=request.handoff, jobs=jobs, listener=listener) as shop:
+        fetcher = Fetcher(store.root, shop.work)
+        opener = Opener(fetcher, shop.work)
         inputs = await opener.inputs(request)
         checked = check(inputs, request, store)
         for warning in _warnings(checked, request):
@@ -54,51 +48,50 @@ async def build(
         bases = Bases(
             store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
         )
-        snapshots = Snapshots(store.blobs, work)
-        for name in ("networks", "containers"):
-            (private / name).mkdir()
-        networks = Networks(private / "networks", lambda text: listener(Warned("--network", text)))
         shared = SharedCache(
             store,
             request.cache_from,
             insecure_registries,
             lambda text: listener(Warned("--cache-from", text)),
         )
-        solver = Solver(
-            request,
-            inputs.dockerfile,
-            inputs.context,
-            bases=bases,
-            contexts=NamedContexts(request.build_contexts, opener, bases),
-            fetcher=fetcher,
-            executor=Executor(
-                store,
-                snapshots,
-                work,
-                jobs=jobs or len(os.sched_getaffinity(0)),
-                use_cache=request.use_cache,
-                source_date_epoch=request.source_date_epoch,
-                shared=shared,
-                any_revision=request.any_revision,
-            ),
-            snapshots=snapshots,
-            emulation=Emulation(handoff=request.handoff),
-            # What a container is started with may hold secrets, so it is on no disk.
-            runtime=Runtime(private / "containers"),
-            networks=networks,
-            attacher=Attacher(CacheMounts(store.root), private, request.run),
-            work=work,
-            private=private,
-            listener=listener,
+        executor = Executor(
+            store,
+            shop.snapshots,
+            shop.work,
+            jobs=shop.jobs,
+            use_cache=request.use_cache,
+            source_date_epoch=request.source_date_epoch,
+            shared=shared,
+            any_revision=request.any_revision,
         )
         async with shared:
-            async with networks:
+            async with shop.networks, together() as group:
+                fresh = fresh_lines(inputs.dockerfile, request.no_cache_stages)
+                taker = Taker(group, executor, shop.snapshots, shop.reporter, fresh)
+                solver = Solver(
+                    request,
+                    inputs,
+                    shop,
+                    group=group,
+                    bases=bases,
+                    contexts=NamedContexts(request.build_contexts, opener, bases),
+                    fetcher=fetcher,
+                    content=executor.content,
+                    taker=taker,
+                    programs=Programs(
+                        group,
+                        taker,
+                        shop,
+                        network=request.run.network,
+                        any_revision=request.any_revision,
+                    ),
+                )
                 states = await solver.solve()
             own = {layer.blob.digest for state in states for layer in state.layers}
             for place in request.cache_to:
                 await shared.save(place, own)
         image, variants = assemble(store.blobs, request.platforms, states, request.labels)
-        return BuildResult(image, variants, solver.reporter.reports, solver.own_layers)
+        return BuildResult(image, variants, shop.reporter.reports, taker.own_layers)
 
 
 def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:

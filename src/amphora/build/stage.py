@@ -9,14 +9,13 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import Stage
-from amphora.build.dockerfile.source import Source
-from amphora.build.handoff import HandoffSource
 from amphora.build.metadata import change_config, command_line, join
+from amphora.build.programs import Programs
 from amphora.build.sandbox import Sandbox
 from amphora.build.state import ImageState
 from amphora.build.steps import RunStep, Step, WorkdirStep
+from amphora.build.taking import Taker
 from amphora.core.platform import Platform
-from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 
 
@@ -24,13 +23,11 @@ class Surroundings(Protocol):
     """What a stage needs of the build around it."""
 
     runtime: Runtime
+    taker: Taker
+    programs: Programs
     #: What directories made on the way are dated: the same on every platform.
     time: int
     passing_environment: Mapping[str, str]
-
-    def execution(self, platform: Platform) -> Execution:
-        """How programs of a platform run; raises UnsupportedPlatformError."""
-        ...
 
     async def attach(
         self, stage: Stage, target: Platform, run: ast.Run, mounts: Sequence[Mount], directory: str
@@ -42,21 +39,10 @@ class Surroundings(Protocol):
         """The network of a RUN and what it may do; raises DockerfileError."""
         ...
 
-    def handoff_source(self, state: ImageState, source: Source) -> HandoffSource | None:
-        """Where native counterparts for a RUN come from; None if there are none."""
-        ...
-
     async def copy_step(
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         """The step for a COPY or ADD whose variables are replaced."""
-        ...
-
-    async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
-        """The state after the step of an instruction: performed, or remembered.
-
-        Errors show where the instruction stands.
-        """
         ...
 
 
@@ -104,7 +90,9 @@ class StageBuild:
             case _:
                 changed = self._change(state, expanded)
                 return state.with_config(changed.config, created_by)
-        return await self._around.take(state, step, self._title(instruction), instruction.source)
+        return await self._around.taker.take(
+            state, step, self._title(instruction), instruction.source
+        )
 
     def _change(self, state: ImageState, instruction: ast.Instruction) -> ImageState:
         config = change_config(state.config, instruction, own_command=self._own_command)
@@ -116,18 +104,19 @@ class StageBuild:
         arguments = command_line(state.config, script_path(run) if run.inline_file else command)
         directory = state.config.working_dir or "/"
         mounts = self._scope.mounts(run)
+        passing = self._around.passing_environment
         return RunStep(
             runtime=self._around.runtime,
-            execution=self._around.execution(state.platform),
+            execution=self._around.programs.execution(state.platform),
             title=self._title(run),
             arguments=arguments,
             environment=self._scope.environment(),
-            passing_environment=self._around.passing_environment,
+            passing_environment=passing,
             working_directory=directory,
             user=state.config.user,
             sandbox=self._around.sandbox(run),
             attached=await self._around.attach(self._stage, self._target, run, mounts, directory),
-            handoff=self._around.handoff_source(state, run.source),
+            handoff=self._around.programs.handoff_source(state, run.source, passing),
         )
 
     def _title(self, instruction: ast.Instruction) -> str:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,9 @@ from amphora.core.digest import Digest
 from amphora.core.errors import ContextError
 from amphora.remote.location import is_remote
 from amphora.runtime.spec import User
+
+#: Remembers the digest of files that never change, under a key that says which.
+FileDigests: TypeAlias = Callable[[str, Callable[[], Digest]], Digest]
 
 
 def context_step(
@@ -83,7 +86,7 @@ def _local_sources(instruction: ast.Transfer) -> list[str]:
 def stage_step(
     instruction: ast.Copy,
     mounted: Callable[[], AbstractContextManager[Path]],
-    content: Callable[[str, Callable[[], Digest]], Digest],
+    content: FileDigests,
     chain: Digest | None,
     directory: str,
 ) -> CopyStep:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from amphora.system.tasks import together
+
 Item = TypeVar("Item")
 
 
@@ -20,9 +22,6 @@ async def for_each(
         async with slots:
             await work(item)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for item in items:
-                group.create_task(one(item))
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+    async with together() as group:
+        for item in items:
+            group.create_task(one(item))

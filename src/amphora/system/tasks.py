@@ -1,11 +1,12 @@
-"""Coroutines that a cancellation does not cut in the middle.
+"""Tasks that fail together with one error, and coroutines that are not cut in the middle.
 
 What a thread does cannot be stopped from outside, and what cleans up must not be. Both
-are waited for, and the cancellation takes effect after that.
+are waited for, and a cancellation takes effect after that.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -37,3 +38,16 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     So nothing is unmounted or removed while a thread still works on it.
     """
     return await to_the_end(asyncio.to_thread(function, *args, **kwargs))
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A group of tasks: what fails first ends all others, and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        error: BaseException = failures
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -1,0 +1,114 @@
+"""Steps taken once: remembered, shared by the platforms that need the very same, or performed."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from amphora.build.dockerfile.source import Source
+from amphora.build.executor import Executor, Performed
+from amphora.build.ownership import needs_root, resolve_owner
+from amphora.build.reporter import Reporter
+from amphora.build.state import ImageState
+from amphora.build.steps import CopyStep, FetchStep, Step
+from amphora.core.digest import Digest
+from amphora.oci.snapshots import Snapshots
+from amphora.system.tasks import in_thread
+
+
+class Taker:
+    """Takes steps for one build, each in a task that all who need it wait for.
+
+    `fresh` are the lines, as file and number, whose steps are performed whatever is
+    remembered. `own_layers` gathers the blobs of all layers that steps came to.
+    """
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        executor: Executor,
+        snapshots: Snapshots,
+        reporter: Reporter,
+        fresh: Collection[tuple[str, int]],
+    ) -> None:
+        self._group = group
+        self._executor = executor
+        self._snapshots = snapshots
+        self._reporter = reporter
+        self._fresh = fresh
+        self._steps: dict[str, asyncio.Task[Performed]] = {}
+        self._unpacking: dict[Path, asyncio.Task[None]] = {}
+        self._said_revisions: set[str] = set()
+        self.own_layers: set[Digest] = set()
+
+    async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
+        """The state after a step. Raises what performing it does, with where it stands."""
+        below = state
+        if isinstance(step, CopyStep) and step.linked:
+            step = await self._with_numeric_owner(step, state)
+            below = ImageState(state.platform)
+        key = self._executor.key(below.layers, step)
+        if key not in self._steps:
+            self._steps[key] = self._group.create_task(self.perform(below, step, title, source))
+        done = await self._steps[key]
+        if done.layer is not None:
+            self.own_layers.add(done.layer.blob.digest)
+        return state.with_layer(done.layer, done.created, source.code)
+
+    async def perform(self, state: ImageState, step: Step, title: str, source: Source) -> Performed:
+        """What a step upon a state comes to, as `take` has it, but for this caller alone."""
+        key = self._executor.key(state.layers, step)
+        always, done = isinstance(step, FetchStep), None
+        if always or (source.filename, source.start) not in self._fresh:
+            done = await self._executor.find(key, always=always)
+        if done is None:
+            await self._unpack(state)
+        with source.located(), self._reporter.telling(state.platform, title) as told:
+            if done is None:
+                done = await self._executor.perform(key, state.layers, step, told.output)
+            told.ran, told.account = done.ran, done.account
+            if done.account is not None:
+                self._warn_of_revisions(done.account.other_revisions)
+            return done
+
+    def showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
+        """A way to look at the files of a state, mounted while somebody looks."""
+
+        @contextmanager
+        def shown() -> Iterator[Path]:
+            self._snapshots.unpack(state.layers)
+            with self._snapshots.mounted(state.diff_ids) as overlay:
+                yield overlay.root
+
+        return shown
+
+    def _warn_of_revisions(self, revisions: set[str]) -> None:
+        """Once in a build for each."""
+        for each in sorted(revisions - self._said_revisions):
+            text = f"{each}: of another revision, so the bytes may differ from pure emulation's"
+            self._reporter.warn("--handoff=full", text)
+        self._said_revisions |= revisions
+
+    async def _with_numeric_owner(self, step: CopyStep, state: ImageState) -> CopyStep:
+        """A linked layer is made without the files that tell what a name means."""
+        if not needs_root(step.chown):
+            return step
+        await self._unpack(state)
+        with self._snapshots.mounted(state.diff_ids) as overlay:
+            owner = resolve_owner(overlay.root, step.chown)
+        return replace(step, chown=f"{owner.uid}:{owner.gid}")
+
+    async def _unpack(self, state: ImageState) -> None:
+        """Have the layers on disk as directories; a task of its own, shared by all who wait."""
+        path = self._snapshots.path(state.diff_ids)
+        if path.exists():
+            return
+        if path not in self._unpacking:
+            self._unpacking[path] = self._group.create_task(self._unpack_now(state))
+        await self._unpacking[path]
+
+    async def _unpack_now(self, state: ImageState) -> None:
+        title = f"unpack {len(state.layers)} layer(s) of the base image"
+        with self._reporter.telling(state.platform, title):
+            await in_thread(self._snapshots.unpack, state.layers)

@@ -1,0 +1,58 @@
+"""What the steps of a build work with: directories, snapshots, containers, other CPUs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.build.events import Listener
+from amphora.build.reporter import Reporter
+from amphora.emulation.support import Emulation
+from amphora.oci.snapshots import Snapshots
+from amphora.oci.store import Store
+from amphora.oci.workspace import sweep_workspaces, workspace
+from amphora.runtime.container import Runtime
+from amphora.runtime.networks import Networks
+from amphora.system.memory import memory_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """All of it lasts as long as the build.
+
+    `work` is a directory on the store's disk, `private` one in memory, for what is on no
+    disk since it may hold secrets; `jobs` is how many steps may run at once.
+    """
+
+    store: Store
+    work: Path
+    private: Path
+    snapshots: Snapshots
+    runtime: Runtime
+    networks: Networks
+    emulation: Emulation
+    reporter: Reporter
+    jobs: int
+
+
+@contextmanager
+def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> Iterator[Workshop]:
+    """Set one up in the worker's namespaces; `jobs` 0 means as many as there are CPUs."""
+    sweep_workspaces(store.root)
+    reporter = Reporter(listener)
+    with workspace(store.root) as work, memory_directory(work / "memory") as private:
+        for name in ("networks", "containers"):
+            (private / name).mkdir()
+        yield Workshop(
+            store=store,
+            work=work,
+            private=private,
+            snapshots=Snapshots(store.blobs, work),
+            # What a container is started with may hold secrets, so it is on no disk.
+            runtime=Runtime(private / "containers"),
+            networks=Networks(private / "networks", lambda text: reporter.warn("--network", text)),
+            emulation=Emulation(handoff=handoff),
+            reporter=reporter,
+            jobs=jobs or len(os.sched_getaffinity(0)),
+        )
