@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def test_a_platform_comes_and_goes(amphora, spare):
     status = json.loads(amphora.ok("emulator", "status", spare, "--format", "json"))
     assert status["platforms"][0]["runs"] == "emulated"
     assert status["platforms"][0]["entries"][0]["name"] == entry
+    assert re.fullmatch(r"\d+\.\d+\.\d+", status["platforms"][0]["version"])
 
     amphora.ok("emulator", "uninstall", spare)
     assert amphora("emulator", "verify", spare).returncode == 50
