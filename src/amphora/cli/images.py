@@ -12,14 +12,27 @@ from amphora.oci.store import Store
 def describe(store: Store, root: Descriptor) -> dict[str, Any]:
     """Digest, media type and variants of an image, those that were not pulled included.
 
-    Sizes are in bytes, compressed, config and layers together.
+    And what is attached to it or to a variant. Sizes are in bytes, compressed, config and
+    layers together.
     """
+    found = variants(store.blobs, root)
+    subjects = {root.digest: "", **{each.digest: str(name) for name, each in found.items()}}
     return {
         "digest": str(root.digest),
         "media_type": root.media_type,
         "variants": [
             {"platform": str(platform), **_describe_variant(store, descriptor)}
-            for platform, descriptor in variants(store.blobs, root).items()
+            for platform, descriptor in found.items()
+        ],
+        "attached": [
+            {
+                "digest": str(artifact.digest),
+                "type": artifact.artifact_type,
+                "platform": platform,
+                "annotations": dict(artifact.annotations),
+            }
+            for digest, platform in subjects.items()
+            for artifact in store.referrers(digest)
         ],
     }
 

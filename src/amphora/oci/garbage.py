@@ -12,6 +12,7 @@ from amphora.oci import names, steps
 from amphora.oci.blobs import BlobStore
 from amphora.oci.database import Database
 from amphora.oci.graph import walk
+from amphora.oci.referrers import orphans
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ def delete_unreachable(blobs: BlobStore, database: Database, *, drop_steps: bool
     Raises DigestMismatchError and ManifestError, having deleted nothing, for a damaged image:
     what it leads to cannot be known.
     """
+    _forget_orphans(blobs, database)
     reachable = _reachable(blobs, database, with_steps=not drop_steps)
     garbage = {digest for digest in blobs if digest not in reachable}
     freed = Freed(len(garbage), sum(map(blobs.size, garbage)))
@@ -41,6 +43,13 @@ def delete_unreachable(blobs: BlobStore, database: Database, *, drop_steps: bool
     for digest in garbage:
         blobs.delete(digest)
     return freed + Freed(0, blobs.sweep())
+
+
+def _forget_orphans(blobs: BlobStore, database: Database) -> None:
+    """What was said about images that are gone goes too."""
+    with database.writing() as connection:
+        for image in orphans(blobs, names.listed(connection)):
+            names.remove(connection, image.reference)
 
 
 def _reachable(blobs: BlobStore, database: Database, *, with_steps: bool) -> set[Digest]:

@@ -7,13 +7,14 @@ left lying about goes when the store is used next.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import NotFoundError, StoreError
 from amphora.core.reference import Reference
-from amphora.oci import check, names, steps
+from amphora.oci import check, names, referrers, steps
 from amphora.oci.blobs import BlobStore
 from amphora.oci.config import ImageConfig
 from amphora.oci.database import Database
@@ -84,6 +85,26 @@ class Store:
         """Every name with what it points at and since when, sorted by name."""
         with self.database.reading() as connection:
             return names.listed(connection)
+
+    def attach(self, artifact: Descriptor, repository: Reference) -> None:
+        """Keep an artifact (see `referrers.put_artifact`) for as long as its subject is kept.
+
+        Its name is by digest, in that repository, which is the subject's. Raises NotFoundError
+        if its content is not here.
+        """
+        self.tag(replace(repository, tag=None, digest=artifact.digest), artifact)
+
+    def referrers(self, subject: Digest) -> list[Descriptor]:
+        """The artifacts about an image or a variant of one, each once.
+
+        Raises DigestMismatchError and ManifestError for a damaged one.
+        """
+        found = (
+            image.descriptor
+            for image in self.images()
+            if referrers.subject_of(self.blobs, image) == subject
+        )
+        return list({descriptor.digest: descriptor for descriptor in found}.values())
 
     def cache_put(self, key: str, record: CacheRecord) -> None:
         """Remember the result of a build step."""

@@ -10,7 +10,7 @@ from amphora.core.digest import Digest
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.oci.blobs import BlobStore
-from amphora.registry import manifests
+from amphora.registry import manifests, referrers
 from amphora.registry.auth import Authenticator
 from amphora.registry.endpoint import Endpoint
 from amphora.registry.progress import SILENT, Progress
@@ -99,3 +99,18 @@ class Registry:
         """
         push = Push(self._session, blobs, mount_from or {}, progress, self._parallel)
         await push.run(descriptor, reference)
+
+    async def attach(
+        self,
+        blobs: BlobStore,
+        artifact: Descriptor,
+        repository: Reference,
+        *,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Send an artifact from `blobs` to where its subject is, and have it found there.
+
+        Raises NotFoundError if the repository does not have the subject.
+        """
+        push = Push(self._session, blobs, {}, progress, self._parallel)
+        await referrers.attach(push, artifact, repository)

@@ -14,7 +14,7 @@ from amphora.oci.blobs import BlobStore
 from amphora.oci.graph import walk
 from amphora.registry.parallel import for_each
 from amphora.registry.progress import How, Meter, Progress, display_name
-from amphora.registry.session import Ask, Session
+from amphora.registry.session import Ask, Reply, Session
 from amphora.registry.uploads import Uploader, push_scope
 
 
@@ -32,11 +32,12 @@ class Push:
     progress: Progress
     limit: int
 
-    async def run(self, root: Descriptor, reference: Reference) -> None:
+    async def run(self, root: Descriptor, reference: Reference) -> bool:
         """Push `root` and all below it, and tag it last.
 
-        Raises NotFoundError, before anything is sent, if the store lacks a part of it,
-        and InvalidValueError for a reference with another digest.
+        Returns whether the registry says that it lists the root with its subject. Raises
+        NotFoundError, before anything is sent, if the store lacks a part of it, and
+        InvalidValueError for a reference with another digest.
         """
         if reference.digest not in {None, root.digest}:
             raise _other_digest(root, reference)
@@ -55,7 +56,7 @@ class Push:
         await for_each(contents, blob, limit=self.limit)
         await for_each(images, manifest, limit=self.limit)
         await for_each(indexes, manifest, limit=1)
-        await self._manifest(root, reference.path, _name(reference))
+        return await self._manifest(root, reference.path, _name(reference))
 
     async def _blob(self, uploader: Uploader, descriptor: Descriptor) -> None:
         self.progress.started(descriptor, display_name(descriptor))
@@ -65,24 +66,33 @@ class Push:
         how = await uploader.upload(descriptor, path, source, meter)
         self.progress.finished(descriptor, how)
 
-    async def _manifest(self, descriptor: Descriptor, repository: str, target: str) -> None:
+    async def _manifest(self, descriptor: Descriptor, repository: str, target: str) -> bool:
         self.progress.started(descriptor, display_name(descriptor))
-        reply = await self.session.request(
-            Ask(
-                f"push {repository}",
-                "PUT",
-                f"/v2/{repository}/manifests/{target}",
-                push_scope(repository),
-                frozenset({200, 201, 202}),
-                {"Content-Type": descriptor.media_type},
-                self.blobs.read(descriptor.digest),
-            )
-        )
+        content = self.blobs.read(descriptor.digest)
+        reply = await put_document(self.session, repository, target, descriptor.media_type, content)
         stored = reply.headers.get("docker-content-digest", str(descriptor.digest))
         if stored.startswith(descriptor.digest.algorithm) and stored != str(descriptor.digest):
             raise _altered(repository, descriptor, stored)
         self.progress.advanced(descriptor, descriptor.size)
         self.progress.finished(descriptor, How.UPLOADED)
+        return "oci-subject" in reply.headers
+
+
+async def put_document(
+    session: Session, repository: str, target: str, media_type: str, content: bytes
+) -> Reply:
+    """Send a manifest or an index, named by a tag or its digest; returns the answer."""
+    return await session.request(
+        Ask(
+            f"push {repository}",
+            "PUT",
+            f"/v2/{repository}/manifests/{target}",
+            push_scope(repository),
+            frozenset({200, 201, 202}),
+            {"Content-Type": media_type},
+            content,
+        )
+    )
 
 
 def _name(reference: Reference) -> str:

@@ -24,11 +24,14 @@ def list_images(settings: Settings, *, output_format: str) -> None:
     """List the images in the store."""
     from amphora.cli.access import open_store
     from amphora.cli.images import describe
+    from amphora.oci.referrers import subject_of
 
     with open_store(settings) as store:
         images = [
             {"name": str(image.reference), **describe(store, image.descriptor)}
             for image in store.images()
+            # What is attached to an image is shown with it.
+            if subject_of(store.blobs, image) is None
         ]
     if output_format == "json":
         print_json(images)
@@ -50,7 +53,10 @@ def list_images(settings: Settings, *, output_format: str) -> None:
 @format_option
 @pass_settings
 def inspect(settings: Settings, *, reference: Reference, output_format: str) -> None:
-    """Show the variants of an image: platform, digest, size, layers, what they start."""
+    """Show the variants of an image: platform, digest, size, layers, what they start.
+
+    And what is attached to it: reports, for example.
+    """
     from amphora.cli.access import open_store
     from amphora.cli.images import describe
 
@@ -66,6 +72,12 @@ def inspect(settings: Settings, *, reference: Reference, output_format: str) -> 
         ("PLATFORM", "DIGEST", "SIZE", "LAYERS", "STARTS"),
         [_row(item) for item in image["variants"]],
     )
+    if image["attached"]:
+        click.echo()
+        print_table(
+            ("ATTACHED", "PLATFORM", "DIGEST"),
+            [(item["type"], item["platform"], item["digest"]) for item in image["attached"]],
+        )
 
 
 @command.command("rm")
