@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from amphora.build.plan.plan import Plan
 from amphora.core.platform import Platform
 
 
@@ -42,5 +43,12 @@ class Warned:
     text: str
 
 
-Event = StepStarted | StepOutput | StepFinished | Warned
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is going to be done, if that was to be told."""
+
+    plan: Plan
+
+
+Event = StepStarted | StepOutput | StepFinished | Warned | Planned
 Listener = Callable[[Event], None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from amphora.build.cache_place import CachePlace
+from amphora.build.plan.plan import Plan
 from amphora.build.run_options import RunOptions
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -71,9 +72,11 @@ class BuildResult:
     """`image` is an index, or the manifest itself when one platform was asked for.
 
     `own_layers` are those that steps of the Dockerfile made, rather than a base image brought.
+    `plan` is what was expected, if that was asked for.
     """
 
     image: Descriptor
     variants: Sequence[Variant]
     steps: Sequence[StepReport]
     own_layers: Collection[Digest] = ()
+    plan: Plan | None = None

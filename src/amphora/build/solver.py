@@ -6,26 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from amphora.build.attaching import Attached, Attacher, Files
-from amphora.build.bases import Bases
-from amphora.build.contexts import NamedContexts
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import SCRATCH, Stage, parse_trigger
 from amphora.build.dockerfile.scope import expand_from, global_scope
-from amphora.build.fetching import Fetched, Fetcher
+from amphora.build.fetching import Fetched
 from amphora.build.filetree import FileTree
-from amphora.build.inputs import Inputs
+from amphora.build.preparing import Prepared
 from amphora.build.programs import Programs
-from amphora.build.request import BuildRequest
 from amphora.build.sandbox import Sandbox
 from amphora.build.showing import context_files, image_files
 from amphora.build.stage import StageBuild
 from amphora.build.state import ImageState
 from amphora.build.steps import CopyStep, Step
 from amphora.build.taking import Taker
-from amphora.build.transfer import FileDigests, context_step, stage_step, tree_step
-from amphora.build.workshop import Workshop
+from amphora.build.transfer import context_step, stage_step, tree_step
 from amphora.core.platform import Platform
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.config import chain_id, timestamp
@@ -37,37 +33,29 @@ _Built = tuple[ImageState, StageScope]
 class Solver:
     """Builds the stages that a target needs, each once for a platform, all side by side."""
 
-    def __init__(
-        self,
-        request: BuildRequest,
-        inputs: Inputs,
-        shop: Workshop,
-        *,
-        group: asyncio.TaskGroup,
-        bases: Bases,
-        contexts: NamedContexts,
-        fetcher: Fetcher,
-        content: FileDigests,
-        taker: Taker,
-        programs: Programs,
-    ) -> None:
-        self.runtime = shop.runtime
+    def __init__(self, ready: Prepared, group: asyncio.TaskGroup, taker: Taker) -> None:
+        """The tasks are the group's, so that it ends when the first of them fails."""
+        request = ready.request
+        self.runtime = ready.shop.runtime
         self.taker = taker
-        self.programs = programs
+        self.programs = Programs(
+            group,
+            taker,
+            ready.shop,
+            network=request.run.network,
+            any_revision=request.any_revision,
+        )
         self.time = int(time.time())
         if request.source_date_epoch is not None:
             self.time = request.source_date_epoch
+        self._ready = ready
+        self._shop = ready.shop
         self._epoch = request.source_date_epoch
         self._group = group
-        self._dockerfile = inputs.dockerfile
-        self._context = inputs.context
-        self._shop = shop
-        self._bases = bases
-        self._contexts = contexts
-        self._fetcher = fetcher
-        self._content = content
-        self._attacher = Attacher(CacheMounts(shop.store.root), shop.private, request.run)
-        self._run_options = request.run
+        self._dockerfile = ready.inputs.dockerfile
+        self._attacher = Attacher(
+            CacheMounts(self._shop.store.root), self._shop.private, request.run
+        )
         self._target_stage = self._dockerfile.target_stage(request.target or "")
         self._platforms = request.platforms
         self._scopes = {
@@ -92,14 +80,14 @@ class Solver:
         return [(await task)[0] for task in tasks]
 
     def sandbox(self, run: ast.Run) -> Sandbox:
-        return Sandbox.of(run, self._shop.networks, self._shop.private, self._run_options)
+        return Sandbox.of(run, self._shop.networks, self._shop.private, self._ready.request.run)
 
     async def attach(
         self, stage: Stage, target: Platform, run: ast.Run, mounts: Sequence[Mount], directory: str
     ) -> Attached:
         async def find(name: str) -> Files:
             if not name:
-                return context_files(self._context, self._shop.snapshots)
+                return context_files(self._ready.inputs.context, self._shop.snapshots)
             found = await self._files_of(name, stage, target)
             if isinstance(found, FileTree):
                 return context_files(found, self._shop.snapshots)
@@ -111,7 +99,7 @@ class Solver:
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
-            return await self._context_step(instruction, self._context, directory)
+            return await self._context_step(instruction, self._ready.inputs.context, directory)
         found = await self._files_of(instruction.from_, stage, target)
         if isinstance(found, FileTree):
             return await self._context_step(instruction, found, directory)
@@ -119,7 +107,7 @@ class Solver:
             stage_step,
             instruction,
             self.taker.showing(found),
-            self._content,
+            self.taker.content,
             chain_id(found.diff_ids),
             directory,
         )
@@ -140,7 +128,7 @@ class Solver:
     ) -> CopyStep:
         fetched: Sequence[Fetched] = ()
         if isinstance(instruction, ast.Add):
-            fetched = await self._fetcher.fetch(instruction)
+            fetched = await self._ready.fetcher.fetch(instruction)
         return await in_thread(
             context_step,
             instruction,
@@ -156,12 +144,12 @@ class Solver:
         source = self._dockerfile.source_stage(name, stage)
         if source is not None:
             return (await self._stage(source, target))[0]
-        if self._contexts.has(name):
-            found = await self._contexts.open(name, target)
+        if self._ready.contexts.has(name):
+            found = await self._ready.contexts.open(name, target)
             return found if isinstance(found, FileTree) else found[0]
         if name == SCRATCH:
             return ImageState.scratch(target)
-        return (await self._bases.resolve(name, target))[0]
+        return (await self._ready.bases.resolve(name, target))[0]
 
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)
@@ -175,7 +163,7 @@ class Solver:
         platform = Platform.parse(base.platform) if base.platform else target
         parent = self._dockerfile.base_stage(base.image, stage)
         triggers: Sequence[str] = ()
-        if self._contexts.has(stage.name):
+        if self._ready.contexts.has(stage.name):
             # The context is what this stage would have come to.
             state, _ = await self._from_context(stage.name, base, platform)
             return state.without_triggers(), StageScope(scope, state.environment)
@@ -196,17 +184,17 @@ class Solver:
     async def _from_image(
         self, base: ast.From, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
-        if self._contexts.has(base.image):
+        if self._ready.contexts.has(base.image):
             return await self._from_context(base.image, base, platform)
         with base.source.located(base.source.span(base.image)):
-            return await self._bases.resolve(base.image, platform)
+            return await self._ready.bases.resolve(base.image, platform)
 
     async def _from_context(
         self, name: str, base: ast.From, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
         """An image, or scratch with the files of a directory in it."""
         with base.source.located():
-            found = await self._contexts.open(name, platform)
+            found = await self._ready.contexts.open(name, platform)
             if not isinstance(found, FileTree):
                 return found
             step = await in_thread(tree_step, found, self._epoch)

@@ -6,36 +6,37 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from amphora.build.dockerfile.scope import Line
 from amphora.build.dockerfile.source import Source
 from amphora.build.executor import Executor, Performed
+from amphora.build.measured import Measured, way
 from amphora.build.ownership import needs_root, resolve_owner
-from amphora.build.reporter import Reporter
 from amphora.build.state import ImageState
 from amphora.build.steps import CopyStep, FetchStep, Step
+from amphora.build.workshop import Workshop
 from amphora.core.digest import Digest
-from amphora.oci.snapshots import Snapshots
 from amphora.system.tasks import in_thread
 
 
 class Taker:
     """Takes steps for one build, each in a task that all who need it wait for.
 
-    `fresh` are the lines, as file and number, whose steps are performed whatever is
-    remembered. `own_layers` gathers the blobs of all layers that steps came to.
+    `fresh` are the lines whose steps are performed whatever is remembered. `own_layers`
+    gathers the blobs of all layers that steps came to.
     """
 
     def __init__(
         self,
         group: asyncio.TaskGroup,
         executor: Executor,
-        snapshots: Snapshots,
-        reporter: Reporter,
-        fresh: Collection[tuple[str, int]],
+        shop: Workshop,
+        fresh: Collection[Line],
     ) -> None:
         self._group = group
         self._executor = executor
-        self._snapshots = snapshots
-        self._reporter = reporter
+        self._snapshots = shop.snapshots
+        self._reporter = shop.reporter
+        self._measured = Measured(shop.store)
         self._fresh = fresh
         self._steps: dict[str, asyncio.Task[Performed]] = {}
         self._unpacking: dict[Path, asyncio.Task[None]] = {}
@@ -59,18 +60,23 @@ class Taker:
     async def perform(self, state: ImageState, step: Step, title: str, source: Source) -> Performed:
         """What a step upon a state comes to, as `take` has it, but for this caller alone."""
         key = self._executor.key(state.layers, step)
-        always, done = isinstance(step, FetchStep), None
-        if always or (source.filename, source.start) not in self._fresh:
-            done = await self._executor.find(key, always=always)
+        done = None
+        if self._may_recall(step, source):
+            done = await self._executor.find(key, always=isinstance(step, FetchStep))
         if done is None:
             await self._unpack(state)
         with source.located(), self._reporter.telling(state.platform, title) as told:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
+                self._measured.note(state.platform, source.code, way(step), done.seconds)
             told.ran, told.account = done.ran, done.account
             if done.account is not None:
                 self._warn_of_revisions(done.account.other_revisions)
             return done
+
+    def content(self, key: str, look: Callable[[], Digest]) -> Digest:
+        """As FileDigests: what is known of files that a state holds, or what a look tells."""
+        return self._executor.content(key, look)
 
     def showing(self, state: ImageState) -> Callable[[], AbstractContextManager[Path]]:
         """A way to look at the files of a state, mounted while somebody looks."""
@@ -82,6 +88,9 @@ class Taker:
                 yield overlay.root
 
         return shown
+
+    def _may_recall(self, step: Step, source: Source) -> bool:
+        return isinstance(step, FetchStep) or (source.filename, source.start) not in self._fresh
 
     def _warn_of_revisions(self, revisions: set[str]) -> None:
         """Once in a build for each."""

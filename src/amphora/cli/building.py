@@ -13,6 +13,7 @@ from amphora.cli.delivery import Delivery
 from amphora.cli.output import human_size, print_json, print_table
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
+from amphora.cli.plans import outcome_lines, plain_plan
 from amphora.cli.progress import show_build
 from amphora.core.settings import Settings
 from amphora.system.files import write_atomically
@@ -24,6 +25,7 @@ async def run_build(
     wanted: Wanted,
     *,
     progress: str,
+    planning: bool = False,
     engine: int | None = None,
 ) -> BuildResult:
     """Build and put the image everywhere it is wanted, as Delivery does."""
@@ -35,6 +37,7 @@ async def run_build(
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
                 listener=listener,
+                planning=planning,
             )
         delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
         return await delivery.deliver(result)
@@ -42,6 +45,9 @@ async def run_build(
 
 def print_result(result: BuildResult, wanted: Wanted, *, quiet: bool, output_format: str) -> None:
     """The image's digest and variants; not where a stream of bytes goes to standard output."""
+    if result.plan is not None and not quiet:
+        for line in outcome_lines(result.plan, result.steps):
+            click.echo(line, err=True)
     if any(output.destination == STDOUT for output in wanted.outputs):
         return
     if quiet:
@@ -79,6 +85,7 @@ def _described(result: BuildResult, wanted: Wanted) -> dict[str, object]:
             }
             for step in result.steps
         ],
+        **({"plan": plain_plan(result.plan)} if result.plan is not None else {}),
     }
 
 

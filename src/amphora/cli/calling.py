@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amphora.build.build import plan
 from amphora.build.checks.check import Checked, check
 from amphora.build.checks.outline import Outline, Target, list_targets, outline
 from amphora.build.dockerfile.parser import Dockerfile
@@ -12,6 +13,8 @@ from amphora.build.inputs import Opener
 from amphora.build.request import BuildRequest
 from amphora.cli.access import open_store
 from amphora.cli.output import print_json, print_table
+from amphora.cli.plans import plain_plan, plan_lines
+from amphora.cli.progress import show_build
 from amphora.core.settings import Settings
 from amphora.oci.workspace import workspace
 
@@ -22,8 +25,12 @@ _RULES = "https://docs.docker.com/reference/build-checks/"
 async def call(settings: Settings, request: BuildRequest, method: str, *, as_json: bool) -> int:
     """Print what is asked for; returns the exit status: 1 where checks found something.
 
-    `method` is check, outline or targets. Raises what reading a Dockerfile raises.
+    `method` is check, outline, plan or targets. Raises what reading a Dockerfile raises; for a
+    plan also what reading the images does.
     """
+    if method == "plan":
+        await _print_plan(settings, request, as_json=as_json)
+        return 0
     with open_store(settings) as store, workspace(store.root) as work:
         inputs = await Opener(Fetcher(store.root, work), work).inputs(request)
         dockerfile = inputs.dockerfile
@@ -35,6 +42,21 @@ async def call(settings: Settings, request: BuildRequest, method: str, *, as_jso
             found = outline(dockerfile, request.target or "", request.build_args)
             _print_outline(dockerfile, found, as_json=as_json)
         return 0
+
+
+async def _print_plan(settings: Settings, request: BuildRequest, *, as_json: bool) -> None:
+    with open_store(settings) as store, show_build("plain") as listener:
+        found = await plan(
+            request,
+            store,
+            jobs=settings.jobs,
+            insecure_registries=settings.insecure_registries,
+            listener=listener,
+        )
+    if as_json:
+        print_json(plain_plan(found))
+    else:
+        click.echo("\n".join(plan_lines(found)))
 
 
 def _print_checked(checked: Checked, *, as_json: bool) -> int:

@@ -90,7 +90,7 @@ def read_pairs(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What --call asks for: build, check, outline or targets."""
+    """What --call asks for: build, check, outline, plan or targets."""
 
     method: str = "build"
     as_json: bool = False
@@ -100,14 +100,14 @@ def read_call(_context: click.Context, _parameter: click.Parameter, value: str) 
     """`METHOD[,format=json]`; `lint` is BuildKit's other name for check."""
     method, _, option = value.partition(",")
     method = "check" if method == "lint" else method
-    if method not in {"build", "check", "outline", "targets"} or option not in {
+    if method not in {"build", "check", "outline", "plan", "targets"} or option not in {
         "",
         "format=json",
         "format=text",
     }:
         raise InvalidValueError(
             f"--call cannot be {value!r}",
-            why="it is build, check, outline or targets, and format=json may follow",
+            why="it is build, check, outline, plan or targets, and format=json may follow",
             next_command="for example --call outline,format=json",
         )
     return Call(method, option == "format=json")

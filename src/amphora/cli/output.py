@@ -15,12 +15,19 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print what `table_lines` makes."""
+    click.echo("\n".join(table_lines(headings, rows)))
+
+
+def table_lines(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Columns as wide as their widest cell, as docker prints its lists."""
     cells = [list(headings), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("   ".join(padded).rstrip())
+    lines = []
+    for row in cells:
+        padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("   ".join(padded).rstrip())
+    return lines
 
 
 def human_size(count: int) -> str:

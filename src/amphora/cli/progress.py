@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from amphora.build.events import Event, Listener, StepFinished, StepOutput, StepStarted, Warned
+from amphora.build.events import (
+    Event,
+    Listener,
+    Planned,
+    StepFinished,
+    StepOutput,
+    StepStarted,
+    Warned,
+)
+from amphora.cli.plans import plan_lines
 from amphora.cli.raw_progress import RawProgress
 
 if TYPE_CHECKING:
@@ -57,6 +66,8 @@ class PlainProgress:
                 click.echo(f"#{identity} {word}{where}\n", err=True)
             case Warned(place, text):
                 click.echo(f"WARN {place}: {text}", err=True)
+            case Planned(plan):
+                click.echo("\n".join([*plan_lines(plan), ""]), err=True)
 
     def _print(self, identity: int, lines: list[bytes]) -> None:
         seconds = time.monotonic() - self._started[identity]
@@ -88,7 +99,7 @@ class _Picture:
         self._steps: dict[int, _Running] = {}
 
     def take(self, event: Event) -> str | None:
-        """Note an event; returns the line to leave behind when a step has ended."""
+        """Note an event; returns what to leave behind above the picture."""
         from rich.markup import escape
 
         match event:
@@ -107,6 +118,8 @@ class _Picture:
                 return f"[green]✓[/green] {title} [dim]{took}[/dim]"
             case Warned(place, text):
                 return f"[yellow]![/yellow] {escape(place)}: {escape(text)}"
+            case Planned(plan):
+                return escape("\n".join([*plan_lines(plan), ""]))
         return None
 
     def __rich__(self) -> "RenderableType":

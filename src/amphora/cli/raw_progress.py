@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from amphora.build.events import Event, StepFinished, StepOutput, StepStarted, Warned
+from amphora.build.events import Event, Planned, StepFinished, StepOutput, StepStarted, Warned
+from amphora.cli.plans import plain_plan
 
 _STDOUT = 1
 
@@ -53,6 +54,8 @@ class RawProgress:
             case Warned(place, text):
                 warning = {"level": 1, "short": _encoded(f"{place}: {text}".encode())}
                 return {"warnings": [warning]}
+            case Planned(plan):
+                return {"plan": plain_plan(plan)}
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ https://docs.docker.com/reference/dockerfile/#scope and #predefined-args
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import TypeAlias
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.expand import Expansion, ExpansionError, expand
@@ -14,6 +15,9 @@ from amphora.build.dockerfile.parser import Dockerfile, Stage
 from amphora.build.dockerfile.source import Source
 from amphora.core.errors import DockerfileError
 from amphora.core.platform import Platform
+
+#: Where an instruction stands: the file's name, and its first line.
+Line: TypeAlias = tuple[str, int]
 
 #: Build args that reach every RUN without an ARG, and no history or cache key.
 PROXY_ARGS = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
@@ -87,6 +91,16 @@ def expand_from(stage: Stage, scope: Scope) -> ins.From:
     return replace(base, image=image.text, platform=platform)
 
 
+def base_chain(dockerfile: Dockerfile, stage: Stage, scope: Scope) -> list[Stage]:
+    """The stage, the one it is based on, and so on. Raises as expand_from does."""
+    chain = [stage]
+    while (
+        base := dockerfile.base_stage(expand_from(chain[-1], scope).image, chain[-1])
+    ) is not None:
+        chain.append(base)
+    return chain
+
+
 def unused_build_args(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> list[str]:
     """The build args that no ARG declares and that are not predefined, for a warning."""
     args = [*dockerfile.global_args]
@@ -104,15 +118,17 @@ def unused_build_args(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> 
     )
 
 
-def fresh_lines(dockerfile: Dockerfile, stages: Collection[str]) -> set[tuple[str, int]]:
-    """Where the instructions of these stages (--no-cache-filter) stand: file and first line."""
+def lines(stage: Stage) -> set[Line]:
+    """Where the instructions of a stage stand."""
+    sources = [item.source for item in (stage.base, *stage.instructions)]
+    return {(source.filename, source.start) for source in sources}
+
+
+def fresh_lines(dockerfile: Dockerfile, stages: Collection[str]) -> set[Line]:
+    """Where the instructions of the stages with these names (--no-cache-filter) stand."""
     wanted = {name.lower() for name in stages}
-    return {
-        (item.source.filename, item.source.start)
-        for stage in dockerfile.stages
-        if wanted & {stage.name, str(stage.index)} - {""}
-        for item in (stage.base, *stage.instructions)
-    }
+    found = [item for item in dockerfile.stages if wanted & {item.name, str(item.index)} - {""}]
+    return {line for stage in found for line in lines(stage)}
 
 
 def expand_at(

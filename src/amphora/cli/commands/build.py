@@ -70,7 +70,7 @@ _GROUPS = {
     ),
     "What is done again": ("no_cache", "no_cache_filter", "cache_from", "cache_to", "pull"),
     "Other CPUs": ("handoff", "handoff_report"),
-    "What is shown": ("progress", "quiet", "output_format"),
+    "What is shown": ("progress", "planning", "quiet", "output_format"),
 }
 
 
@@ -146,7 +146,15 @@ _GROUPS = {
     default="build",
     metavar="METHOD[,format=json]",
     help="Instead of building: check lists what should be written otherwise (and exits with 1), "
-    "targets the stages, outline what a stage takes.",
+    "targets the stages, outline what a stage takes, plan what would be done and how long it"
+    " would take.",
+)
+@click.option(
+    "--plan",
+    "planning",
+    is_flag=True,
+    help="Print what will be done before it is, and afterwards the seconds that each step was"
+    " expected to take beside those it took.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
@@ -161,6 +169,7 @@ def command(
     progress: str,
     call: Call,
     check: bool,
+    planning: bool,
     **arguments: Any,
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
@@ -189,7 +198,9 @@ def command(
         from amphora.cli.building import print_result, run_build, write_handoff_report
 
         shown = "quiet" if quiet else progress
-        done = run_async(run_build(settings, request, wanted, progress=shown, engine=engine))
+        done = run_async(
+            run_build(settings, request, wanted, progress=shown, planning=planning, engine=engine)
+        )
         if handoff_report is not None:
             write_handoff_report(done, handoff_report)
         print_result(done, wanted, quiet=quiet, output_format=output_format)

@@ -1,0 +1,96 @@
+"""Everything that one build, or the plan of one, has at hand before its first step."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from amphora.build.bases import Bases
+from amphora.build.checks.check import Checked, check, insist
+from amphora.build.contexts import NamedContexts
+from amphora.build.dockerfile.scope import Line, fresh_lines, unused_build_args
+from amphora.build.events import Listener, Warned
+from amphora.build.executor import Executor
+from amphora.build.fetching import Fetcher
+from amphora.build.inputs import Inputs, Opener
+from amphora.build.request import BuildRequest
+from amphora.build.shared_cache import SharedCache
+from amphora.build.workshop import Workshop, workshop
+from amphora.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was asked for, where it is built, and where all that it needs comes from."""
+
+    request: BuildRequest
+    shop: Workshop
+    inputs: Inputs
+    bases: Bases
+    contexts: NamedContexts
+    fetcher: Fetcher
+    shared: SharedCache
+    executor: Executor
+
+    @property
+    def fresh(self) -> set[Line]:
+        """The lines whose steps are performed whatever is remembered."""
+        return fresh_lines(self.inputs.dockerfile, self.request.no_cache_stages)
+
+
+@asynccontextmanager
+async def prepared(
+    request: BuildRequest,
+    store: Store,
+    *,
+    jobs: int,
+    insecure_registries: Sequence[str],
+    listener: Listener,
+) -> AsyncIterator[Prepared]:
+    """Read and check the Dockerfile and the context; the parameters are those of `build`.
+
+    Raises DockerfileError and ContextError.
+    """
+    with workshop(store, handoff=request.handoff, jobs=jobs, listener=listener) as shop:
+        fetcher = Fetcher(store.root, shop.work)
+        opener = Opener(fetcher, shop.work)
+        inputs = await opener.inputs(request)
+        checked = check(inputs, request, store)
+        for warning in _warnings(checked, request):
+            listener(warning)
+        insist(checked)
+        bases = Bases(
+            store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
+        )
+        shared = SharedCache(
+            store,
+            request.cache_from,
+            insecure_registries,
+            lambda text: listener(Warned("--cache-from", text)),
+        )
+        executor = Executor(
+            store,
+            shop.snapshots,
+            shop.work,
+            jobs=shop.jobs,
+            use_cache=request.use_cache,
+            source_date_epoch=request.source_date_epoch,
+            shared=shared,
+            any_revision=request.any_revision,
+        )
+        contexts = NamedContexts(request.build_contexts, opener, bases)
+        async with shared, shop.networks:
+            yield Prepared(request, shop, inputs, bases, contexts, fetcher, shared, executor)
+
+
+def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:
+    dockerfile = checked.dockerfile
+    for notice in checked.notices:
+        yield Warned(f"{dockerfile.filename}:{notice.line}", f"{notice.message} ({notice.rule})")
+    for name in unused_build_args(dockerfile, request.build_args):
+        yield Warned(f"--build-arg {name}", "no ARG of the Dockerfile takes it")
+    titles = {stage.name for stage in dockerfile.stages} | set(
+        map(str, range(len(dockerfile.stages)))
+    )
+    for name in request.no_cache_stages:
+        if name.lower() not in titles:
+            yield Warned(f"--no-cache-filter {name}", "no stage of the Dockerfile is called so")
