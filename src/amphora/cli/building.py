@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from amphora.build.build import build
+from amphora.build.events import Event, Listener
+from amphora.build.history import recorded
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.cli.access import open_store
 from amphora.cli.delivery import Delivery
@@ -14,7 +16,7 @@ from amphora.cli.output import human_size, print_json, print_table
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
 from amphora.cli.plans import outcome_lines, plain_plan
-from amphora.cli.progress import show_build
+from amphora.cli.progress import PlainProgress, show_build
 from amphora.core.settings import Settings
 from amphora.system.files import write_atomically
 
@@ -29,18 +31,27 @@ async def run_build(
     engine: int | None = None,
 ) -> BuildResult:
     """Build and put the image everywhere it is wanted, as Delivery does."""
-    with open_store(settings) as store:
-        with show_build(progress) as listener:
+    with open_store(settings) as store, recorded(store.root, request, wanted.tags) as recording:
+        with show_build(progress) as show:
             result = await build(
                 request,
                 store,
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
-                listener=listener,
+                listener=_both(show, PlainProgress(recording.log)),
                 planning=planning,
             )
         delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
-        return await delivery.deliver(result)
+        recording.result = await delivery.deliver(result)
+        return recording.result
+
+
+def _both(first: Listener, second: Listener) -> Listener:
+    def listen(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return listen
 
 
 def print_result(result: BuildResult, wanted: Wanted, *, quiet: bool, output_format: str) -> None:

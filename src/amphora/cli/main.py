@@ -16,6 +16,7 @@ from amphora.core.settings import TABLE
 COMMANDS: Mapping[str, str] = {
     "base": "Make base images from a distribution's packages.",
     "build": "Build an image for several platforms from one Dockerfile.",
+    "history": "Look at builds of before, and at those under way.",
     "image": "List, inspect and remove images.",
     "pull": "Fetch an image, all platforms or some, from a registry.",
     "push": "Send an image, all platforms of it, to a registry.",

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -43,7 +43,9 @@ def show_build(style: str) -> Iterator[Listener]:
 class PlainProgress:
     """Lines as BuildKit's `--progress=plain` has them: `#3 …`, output with seconds, DONE."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
+        """They go to the file, or to standard error."""
+        self._file = file
         self._started: dict[int, float] = {}
         self._rest: dict[int, bytes] = {}
 
@@ -51,7 +53,7 @@ class PlainProgress:
         match event:
             case StepStarted(identity, platform, title):
                 self._started[identity] = time.monotonic()
-                click.echo(f"#{identity} [{platform}] {title}", err=True)
+                self._say(f"#{identity} [{platform}] {title}")
             case StepOutput(identity, content):
                 *lines, self._rest[identity] = (self._rest.get(identity, b"") + content).split(
                     b"\n"
@@ -62,18 +64,21 @@ class PlainProgress:
                 word = "ERROR" if failed else "CACHED" if ran == "cached" else "DONE"
                 where = "" if failed or ran == "cached" else f" {seconds:.1f}s ({ran})"
                 if detail:
-                    click.echo(f"#{identity} {detail}", err=True)
-                click.echo(f"#{identity} {word}{where}\n", err=True)
+                    self._say(f"#{identity} {detail}")
+                self._say(f"#{identity} {word}{where}\n")
             case Warned(place, text):
-                click.echo(f"WARN {place}: {text}", err=True)
+                self._say(f"WARN {place}: {text}")
             case Planned(plan):
-                click.echo("\n".join([*plan_lines(plan), ""]), err=True)
+                self._say("\n".join([*plan_lines(plan), ""]))
 
     def _print(self, identity: int, lines: list[bytes]) -> None:
         seconds = time.monotonic() - self._started[identity]
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
-            click.echo(f"#{identity} {seconds:.3f} {text}", err=True)
+            self._say(f"#{identity} {seconds:.3f} {text}")
+
+    def _say(self, line: str) -> None:
+        click.echo(line, file=self._file, err=self._file is None)
 
 
 def _live() -> Iterator[Listener]:
