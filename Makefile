@@ -17,7 +17,7 @@ APT_TEST_PACKAGES := openssh-client skopeo buildah git gcc libc6-dev \
 export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
-.PHONY: help setup setup-test demo test lint format lock docs bench bench-handoff bench-verify same-bytes clean
+.PHONY: help setup setup-test demo test lint format lock docs bench bench-build bench-handoff bench-verify same-bytes clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -79,6 +79,9 @@ bench: setup-test ## Measure against the peers and write docs/benchmarks.md
 
 bench-handoff: setup ## Measure the foreign half of builds against the native half
 	.venv/bin/python bench/handoff_times.py $(WORKLOADS)
+
+bench-build: setup ## Measure what the builder itself takes, against BuildKit
+	.venv/bin/python bench/build_speed.py
 
 bench-verify: setup ## Measure verifying every file against decompressing the layers
 	.venv/bin/python bench/verify_times.py

@@ -71,8 +71,8 @@ def _rows(
 
 def _builders(stack: ExitStack) -> tuple[dict[str, Builder], dict[str, str]]:
     """Those that are here, ready to build, and the names of others with why they are not."""
-    work = stack.enter_context(_scratch())
-    base = stack.enter_context(_served_base(work))
+    work = stack.enter_context(scratch())
+    base = stack.enter_context(served_base(work))
     builders: dict[str, Builder] = {
         _OURS: partial(_build, "exact"),
         _OFF: partial(_build, "off"),
@@ -80,10 +80,15 @@ def _builders(stack: ExitStack) -> tuple[dict[str, Builder], dict[str, str]]:
     }
     builders[_OURS](FOREIGN)  # fetches the counterparts, which are kept
     try:
-        builders["BuildKit"] = stack.enter_context(BuildKit(base, EXAMPLE)).build
+        rival = stack.enter_context(BuildKit(base, EXAMPLE))
+        builders["BuildKit"] = partial(_build_with, rival)
     except AbsentError as error:
         return builders, {"BuildKit": str(error)}
     return builders, {}
+
+
+def _build_with(rival: BuildKit, platforms: str) -> float:
+    return rival.build(platforms, "--no-cache")
 
 
 def _build(handoff: str, platforms: str) -> float:
@@ -92,7 +97,7 @@ def _build(handoff: str, platforms: str) -> float:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
     """A directory; what is in it may belong to users that there are only in namespaces."""
     work = Path(tempfile.mkdtemp(prefix="amphora-bench-", dir="/var/tmp"))
     try:
@@ -102,7 +107,7 @@ def _scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def _served_base(work: Path) -> Iterator[str]:
+def served_base(work: Path) -> Iterator[str]:
     """The base image, for both platforms, in a registry on this machine; yields its name."""
     command = [AMPHORA, "--registry-store", str(work / "registry"), "registry", "serve"]
     with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as server:

@@ -78,15 +78,19 @@ class BuildKit:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self._scratch)
+        for archive in Path(self._docker[1], "tmp").glob(f"bench-{os.getpid()}.tar"):
+            archive.unlink()
         subprocess.run([*self._docker, "image", "rm", self._IMAGE], check=False)
 
-    def build(self, platforms: str) -> float:
-        """The seconds it takes, with QEMU registered meanwhile."""
-        command = [*self._docker, "buildx", "build", "--quiet", "--no-cache"]
+    def build(self, platforms: str, *options: str) -> float:
+        """The seconds it takes, with QEMU registered meanwhile; the options are buildx's."""
+        command = [*self._docker, "buildx", "build", "--quiet", *options]
         base = f"debian:trixie=docker-image://{self._base}"
-        options = ("--network", "host", "--build-context", base, "--platform", platforms)
+        fixed = ("--network", "host", "--build-context", base, "--platform", platforms)
+        if "--output" not in options:
+            fixed = (*fixed, "--tag", self._IMAGE)
         with _registered():
-            return timed([*command, *options, "--tag", self._IMAGE, str(self._context)])
+            return timed([*command, *fixed, str(self._context)])
 
 
 def run_inside_namespaces(command: list[str]) -> float:
