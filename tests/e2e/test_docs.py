@@ -102,6 +102,20 @@ def test_the_commands_about_running_work(seeded, tmp_path):
     assert [server.communicate() and server.returncode for server in servers] == [137]
 
 
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_the_commands_about_the_doctor_work(seeded, tmp_path):
+    """Whatever this machine's own state is: a problem is 25, and told."""
+    page = (ROOT / "docs/doctor.md").read_text()
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    assert len(lines) >= 8
+    for line in lines:
+        process = _start(seeded, line, tmp_path)
+        output, _ = process.communicate()
+        assert process.returncode in {0, 25}, f"{line}\n{output}"
+        assert output
+
+
 def _commands(text):
     return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
 

@@ -231,6 +231,48 @@ def test_a_user_without_subordinate_ids_is_told_the_command(as_user, home):
     assert " next: sudo usermod --add-subuids " in done.stderr
 
 
+def test_a_user_sees_the_doctor(as_user):
+    """All that can be proven without root, and what a missing /etc/subuid would be."""
+    told = json.loads(as_user("doctor", "--format", "json").stdout)
+    results = {check["check"]: check["result"] for check in told["checks"]}
+    names = ("newuidmap", "newgidmap", "user IDs", "group IDs", "worker", "overlay", "store")
+    assert {results[name] for name in (*names, *BOTH.split(","))} == {"ok"}
+    assert {results[f"container for {platform}"] for platform in BOTH.split(",")} == {"ok"}
+    assert "runs here" in as_user.ok("doctor", "busybox")
+
+    script = 'mount --bind /dev/null /etc/subuid && exec "$@"'
+    prefix = ("unshare", "--mount", "sh", "-ec", script, "sh", *as_user.prefix)
+    done = replace(as_user, prefix=prefix)("doctor", "--format", "json")
+    assert done.returncode == errors.UnhealthyError.exit_code
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    for name in ("user IDs", "worker"):
+        assert checks[name]["result"] == "problem"
+        assert "sudo usermod --add-subuids " in checks[name]["command"]
+    assert checks["group IDs"]["result"] == "ok"
+
+
+@pytest.mark.parametrize("flag", ["", "u-s"])
+def test_a_helper_without_its_rights_is_a_problem(as_user, flag, tmp_path):
+    """A copy of newuidmap without the set-uid bit, or on a file system that ignores it."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    options = "mode=755" if flag else "mode=755,nosuid"
+    script = f"""
+        mount -t tmpfs -o {options} none {scratch}
+        cp -p /usr/bin/newuidmap {scratch}/newuidmap
+        chmod {flag or "u+s"} {scratch}/newuidmap
+        mount --bind {scratch}/newuidmap /usr/bin/newuidmap
+        exec "$@"
+    """
+    prefix = ("unshare", "--mount", "sh", "-ec", script, "sh", *as_user.prefix)
+    done = replace(as_user, prefix=prefix)("doctor", "--format", "json")
+    assert done.returncode == errors.UnhealthyError.exit_code
+    checks = {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["newuidmap"]["result"] == checks["worker"]["result"] == "problem"
+    expected = "sudo apt-get install --reinstall uidmap" if flag else "sudo mount -o remount,suid"
+    assert checks["newuidmap"]["command"].startswith(expected)
+
+
 def test_the_store_of_somebody_else_is_refused(as_user, seeded, home):
     seeded.home.chmod(0o755)
     shutil.copytree(seeded.store, home / "roots", copy_function=shutil.copy)

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "ps": "List the containers that run now.",
     "stop": "End containers that run.",
     "verify": "Hold every variant of an image to its label: its files, and a run.",
+    "doctor": "Look at this machine, an image or a log: what is wrong, and what mends it.",
     "emulator": "Have this machine run programs of other CPUs, now and after a reboot.",
     "explain-handoff": "List what of an image builds run natively, what not, and why.",
     "registry": "Serve images from this machine.",

@@ -14,6 +14,7 @@ script can tell a wrong password from a full disk.
     ├── NamespaceError            22  the kernel or the system denies a namespace
     ├── ToolFailedError           23  a program that Amphora runs failed
     ├── EmulatorError             24  the host's table of emulators is not as it should be
+    ├── UnhealthyError            25  the doctor has found what does not work
     ├── NotFoundError             30  no such image, blob or platform
     ├── StoreError                31  the store is damaged or in use
     ├── DiskFullError             32  no space is left where we write
@@ -93,6 +94,10 @@ class ToolFailedError(AmphoraError):
 
 class EmulatorError(AmphoraError):
     exit_code = 24
+
+
+class UnhealthyError(AmphoraError):
+    exit_code = 25
 
 
 class NotFoundError(AmphoraError):

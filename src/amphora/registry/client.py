@@ -13,11 +13,12 @@ from amphora.oci.blobs import BlobStore
 from amphora.registry import manifests, referrers
 from amphora.registry.auth import Authenticator
 from amphora.registry.endpoint import Endpoint
+from amphora.registry.look import Glance, glance
 from amphora.registry.progress import SILENT, Progress
 from amphora.registry.pull import Pull
 from amphora.registry.push import Push
 from amphora.registry.retry import Retry
-from amphora.registry.session import Session
+from amphora.registry.session import Ask, Session
 from amphora.registry.transport import Transport
 
 #: Transfers at a time; more rarely makes a registry faster.
@@ -61,6 +62,18 @@ class Registry:
         traceback: TracebackType | None,
     ) -> None:
         await self._transport.close()
+
+    async def greet(self) -> None:
+        """Ask whether it is there and lets us in, with the login that is known for it.
+
+        https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#determining-support
+        """
+        ask = Ask("log in", "GET", "/v2/", frozenset(), frozenset({200}))
+        await self._session.request(ask)
+
+    async def look(self, reference: Reference) -> Glance:
+        """What a reference names and what it is for, without its layers."""
+        return await glance(self._session, reference.path, reference.target)
 
     async def resolve(self, reference: Reference) -> Descriptor:
         """What a reference names now: an index or a manifest, its digest and size."""

@@ -81,6 +81,30 @@ def login_files(environment: Mapping[str, str]) -> Iterator[Path]:
     yield Path(runtime, "containers/auth.json")
 
 
+@dataclass(frozen=True, slots=True)
+class Logins:
+    """What a file says without its secrets: hosts with a login, helpers that keep some."""
+
+    path: Path
+    hosts: tuple[str, ...]
+    helpers: tuple[str, ...]
+
+
+def read_logins(environment: Mapping[str, str]) -> Iterator[Logins]:
+    """The files that are there; raises RegistryAuthError for one that cannot be read."""
+    for path in login_files(environment):
+        if path.is_file():
+            file = _read(path)
+            keyed = {**(file.auths or {}), **(file.cred_helpers or {})}
+            hosts = dict.fromkeys(map(_host_of, keyed))
+            helpers = [*(file.cred_helpers or {}).values(), file.creds_store]
+            yield Logins(
+                path,
+                tuple(DEFAULT_DOMAIN if host in _DOCKER_KEYS else host for host in hosts),
+                tuple(dict.fromkeys(filter(None, helpers))),
+            )
+
+
 async def _from_file(path: Path, domain: str, environment: Mapping[str, str]) -> Credential | None:
     logins = _read(path)
     keys = (*_DOCKER_KEYS, domain) if domain == DEFAULT_DOMAIN else (domain,)

@@ -56,6 +56,14 @@ def limited(*, memory: int | None, cpus: float | None) -> Iterator[Group | None]
         yield group
 
 
+def given_controllers() -> frozenset[str] | None:
+    """The controllers that this process's group may hand on; None without groups of version 2."""
+    try:
+        return frozenset((_own_group() / "cgroup.controllers").read_text().split())
+    except (ContainerError, OSError):
+        return None
+
+
 def _settings(memory: int | None, cpus: float | None) -> Mapping[str, str]:
     """Files of a group, and what is written to them."""
     settings: dict[str, str] = {}

@@ -1,0 +1,78 @@
+"""All that is looked at on a machine, in the order in which it is told.
+
+What needs the caller's own rights comes first, outside the worker; the rest is proven in it.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from amphora.doctor import storage
+from amphora.doctor.check import Check
+from amphora.doctor.control_groups import check_control_groups
+from amphora.doctor.engines import check_containerd, check_docker, check_logins
+from amphora.doctor.identities import check_identities
+from amphora.doctor.kernel import check_namespaces, check_release
+from amphora.doctor.machine_table import check_machine_table
+from amphora.doctor.registries import check_registry, hosts_of
+from amphora.doctor.worker import prove
+from amphora.emulation.host.machine import Machine
+
+_ROOT = Path("/")
+
+#: Programs that run images through the machine's own table.
+_USERS_OF_THE_TABLE = ("docker", "podman", "buildah", "nerdctl", "containerd", "kubelet")
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who asks, and about what. `several`: does docker keep several platforms, if it answers?"""
+
+    store: Path
+    environment: Mapping[str, str]
+    insecure_registries: Sequence[str]
+    registries: Sequence[str]
+    several: bool | None
+
+
+def look_outside(patient: Patient) -> list[Check]:
+    """Everything but registries that needs no namespace of ours; one thread must call it."""
+    home = Path(patient.environment.get("HOME") or "/")
+    uid = os.getuid()
+    return [
+        check_release(os.uname().release),
+        *check_namespaces(_ROOT, uid),
+        *check_identities(uid),
+        *look_at_table(),
+        check_control_groups(),
+        *check_docker(_ROOT, home, several=patient.several, plain=patient.insecure_registries),
+        *check_logins(patient.environment),
+        *check_containerd(_ROOT),
+    ]
+
+
+def look_at_table() -> list[Check]:
+    """The machine's own binfmt_misc."""
+    needed = any(map(shutil.which, _USERS_OF_THE_TABLE))
+    return list(check_machine_table(Machine(), needed=needed))
+
+
+async def ask_registries(patient: Patient) -> list[Check]:
+    """Those that were named, and those with a login."""
+    return [
+        await check_registry(host, patient.insecure_registries, patient.environment)
+        for host in hosts_of(patient.registries, patient.environment)
+    ]
+
+
+async def prove_inside(patient: Patient) -> AsyncIterator[Check]:
+    """In the worker: the store, then everything that can be proven."""
+    store, checks = storage.open_store(patient.store)
+    if store is not None:
+        checks += storage.check_store(store)
+    for check in checks:
+        yield check
+    async for check in prove(store):
+        yield check
