@@ -15,11 +15,13 @@ def print_checks(checks: Sequence[Check], headings: tuple[str, str, str]) -> Non
     print_table(
         headings, [(check.verdict, clean(check.name), clean(check.seen)) for check in checks]
     )
-    commands = {check.command: check for check in checks if check.command}
+    commands: dict[str, str] = {}
+    for check in checks:
+        if check.command:
+            commands.setdefault(clean(check.command), clean(check.name))
     if commands:
         click.echo()
-        rows = [(clean(check.name), clean(command)) for command, check in commands.items()]
-        print_table(("TO MEND", "COMMAND"), rows)
+        print_table(("TO MEND", "COMMAND"), [(name, what) for what, name in commands.items()])
     sources = dict.fromkeys(check.source for check in checks if check.source)
     if sources:
         click.echo("\nread more: " + " ".join(sources))

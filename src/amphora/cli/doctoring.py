@@ -19,6 +19,7 @@ from amphora.doctor.check import Check, Remedy, failed, insist, wants
 from amphora.doctor.examination import (
     Patient,
     ask_registries,
+    look_at_table,
     look_outside,
     prove_inside,
 )
@@ -53,12 +54,11 @@ def examine(settings: Settings, visit: Visit) -> int:
         registries=visit.registries,
         several=_docker_keeps_several(),
     )
-    outside = look_outside(patient)
-    if visit.fix and wants(outside, Remedy.EMULATORS):
+    facts, table = look_outside(patient), look_at_table()
+    if visit.fix and wants(table, Remedy.EMULATORS):
         _mend_emulators(visit)
-        if not visit.dry_run:
-            outside = look_outside(patient)
-    outside += run_async(ask_registries(patient))
+        table = look_at_table()
+    outside = [*facts, *table, *run_async(ask_registries(patient))]
     try:
         return call_in_worker(partial(_examine_inside, patient, visit, outside))
     except (NamespaceError, MissingToolError) as error:

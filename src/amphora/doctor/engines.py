@@ -37,8 +37,12 @@ def check_docker(
     settings: dict[str, Any] = {}
     for place, path in there:
         name = str(place / path)
+        content = read_in_root(place, path)
+        if content is None:
+            yield ok("docker", f"{name} is not ours to read")
+            continue
         try:
-            read = json.loads(read_in_root(place, path) or b"")
+            read = json.loads(content)
         except (ValueError, RecursionError) as error:
             yield problem("docker", f"{name} does not parse: {error}", _edit(place, name))
             continue
@@ -77,8 +81,11 @@ def check_containerd(root: Path) -> Iterator[Check]:
         for path in glob_in_root(root, pattern):
             name = str(root / path)
             content = read_in_root(root, path)
+            if content is None:
+                yield ok("containerd", f"{name} is not ours to read")
+                continue
             try:
-                tomllib.loads((content or b"").decode())
+                tomllib.loads(content.decode())
             except ValueError as error:
                 seen = f"{name} does not parse: {error}"
                 yield problem("containerd", seen, _edit(root, name))

@@ -3,6 +3,7 @@
 What needs the caller's own rights comes first, outside the worker; the rest is proven in it.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -38,14 +39,13 @@ class Patient:
 
 
 def look_outside(patient: Patient) -> list[Check]:
-    """Everything but registries that needs no namespace of ours; one thread must call it."""
+    """Files, switches and groups of this machine; to be called by a process of one thread."""
     home = Path(patient.environment.get("HOME") or "/")
     uid = os.getuid()
     return [
         check_release(os.uname().release),
         *check_namespaces(_ROOT, uid),
         *check_identities(uid),
-        *look_at_table(),
         check_control_groups(),
         *check_docker(_ROOT, home, several=patient.several, plain=patient.insecure_registries),
         *check_logins(patient.environment),
@@ -61,10 +61,11 @@ def look_at_table() -> list[Check]:
 
 async def ask_registries(patient: Patient) -> list[Check]:
     """Those that were named, and those with a login."""
-    return [
-        await check_registry(host, patient.insecure_registries, patient.environment)
-        for host in hosts_of(patient.registries, patient.environment)
-    ]
+    hosts = hosts_of(patient.registries, patient.environment)
+    asked = (
+        check_registry(host, patient.insecure_registries, patient.environment) for host in hosts
+    )
+    return list(await asyncio.gather(*asked))
 
 
 async def prove_inside(patient: Patient) -> AsyncIterator[Check]:

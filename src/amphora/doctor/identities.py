@@ -29,17 +29,18 @@ def check_identities(uid: int) -> Iterator[Check]:
         except NamespaceError as error:
             yield failed(words, error)
         else:
-            yield _judge(words, kind, ranges)
+            yield _judge(words, kind, ranges, uid)
 
 
-def _judge(name: str, kind: str, ranges: tuple[IdRange, ...]) -> Check:
+def _judge(name: str, kind: str, ranges: tuple[IdRange, ...], uid: int) -> Check:
     count = sum(each.count for each in ranges)
     if count >= USUAL_COUNT:
         return ok(name, f"{count} for {user_name()}")
-    last = 100000 + USUAL_COUNT - 1
     seen = f"{user_name()} has {count}; files of an image may belong to any up to {USUAL_COUNT - 1}"
-    command = f"sudo usermod --add-sub{kind}s 100000-{last} {user_name()}"
-    return warning(name, seen, command)
+    if uid == 0:
+        return warning(name, seen, "leave this user namespace, or give it more IDs")
+    last = 100000 + USUAL_COUNT - 1
+    return warning(name, seen, f"sudo usermod --add-sub{kind}s 100000-{last} {user_name()}")
 
 
 def _helper(name: str) -> Check:
@@ -51,9 +52,7 @@ def _helper(name: str) -> Check:
         seen = f"{path} is on a file system without set-uid programs (nosuid)"
         return problem(name, seen, f"sudo mount -o remount,suid {_mount_point(path)}")
     if not _is_privileged(path):
-        return problem(
-            name, f"{path} is neither set-uid root nor has CAP_SET{name[3:-3]}", _REINSTALL
-        )
+        return problem(name, f"{path} is neither set-uid root nor has capabilities", _REINSTALL)
     return ok(name, f"{path} may write ID maps")
 
 
@@ -61,7 +60,10 @@ def _is_privileged(path: Path) -> bool:
     status = path.stat()
     if status.st_uid == 0 and status.st_mode & stat.S_ISUID:
         return True
-    return _CAPABILITIES in os.listxattr(path)
+    try:
+        return _CAPABILITIES in os.listxattr(path)
+    except OSError:
+        return False  # A file system without such attributes.
 
 
 def _mount_point(path: Path) -> Path:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
-from amphora.doctor.check import Check, failed, ok, problem, warning
+from amphora.doctor.check import Check, failed, ok, problem, refused, warning
+from amphora.emulation.emulators import PACKAGE
 from amphora.emulation.support import Emulation
 from amphora.oci.blobs import BlobStore
 from amphora.oci.graph import UNKNOWN, children, variants
 
+_REINSTALL = f"sudo apt-get install --reinstall {PACKAGE}"
 _ATTESTATION_SOURCE = "https://github.com/docker/buildx/issues/1509"
 _PLATFORM_SOURCE = "https://github.com/opencontainers/image-spec/blob/v1.1.0/image-index.md"
 
@@ -45,6 +47,8 @@ def _variant(platform: Platform, emulation: Emulation) -> Check:
         execution = emulation.prepare([platform])[platform]
     except AmphoraError as error:
         return failed(str(platform), error)
+    except OSError as error:
+        return refused(str(platform), error, _REINSTALL)
     by = f", by {execution.emulator}" if execution.emulator else ""
     return ok(str(platform), f"runs here, {execution.where}{by}: a program of it ran")
 

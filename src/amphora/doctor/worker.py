@@ -7,7 +7,7 @@ import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from amphora.core.errors import AmphoraError, MissingToolError
+from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
 from amphora.doctor.check import Check, failed, ok, problem, refused, warning
 from amphora.doctor.emulation import check_emulators
@@ -41,6 +41,8 @@ async def prove(store: Store | None) -> AsyncIterator[Check]:
         try:
             async for check in _containers(store, work, emulation):
                 yield check
+        except AmphoraError as error:
+            yield failed("containers", error)
         except OSError as error:
             yield refused("overlay", error, _OVERLAY_COMMAND)
         yield await _network(work)
@@ -62,12 +64,8 @@ async def _containers(store: Store, work: Path, emulation: Emulation) -> AsyncIt
         with Snapshots(store.blobs, work).stacked([bottom], lambda _: None) as overlay:
             if platform == host:
                 yield _changes(overlay.root, overlay.upper)
-            try:
-                if _runs(emulation, platform):
-                    yield await _run(work / "containers", overlay.root, platform)
-            except MissingToolError as error:
-                yield failed("containers", error)
-                return
+            if _runs(emulation, platform):
+                yield await _run(work / "containers", overlay.root, platform)
 
 
 def _runs(emulation: Emulation, platform: Platform) -> bool:
