@@ -70,7 +70,7 @@ def _oddities(entries: Sequence[Descriptor], real: Sequence[Platform]) -> Iterat
     unknown = sum(entry.platform == UNKNOWN for entry in entries)
     if unknown:
         seen = f"{unknown} attestations stand in the index as unknown/unknown: no variants"
-        command = "docker buildx build --provenance=false --sbom=false; amphora build adds none"
+        command = "docker buildx build --provenance=false --sbom=false --push -t IMAGE ."
         yield warning("unknown/unknown", seen, command, source=_ATTESTATION_SOURCE)
     if any(entry.platform is None for entry in entries):
         seen = "an entry of the index says no platform: nobody can choose it"
