@@ -122,7 +122,7 @@ async def _network(work: Path) -> Check:
         networks = Networks(area, reasons.append)
         async with networks, networks.joined(keep=False) as network:
             if network != "host":
-                return ok(name, f"pasta {tool_version('pasta')} gave one of its own a way out")
+                return ok(name, "pasta gave one of its own a way out")
     reason = reasons[-1].partition(": ")[2]
     return warning(name, f"containers use the host's: {reason}", _network_command(reason))
 

@@ -176,13 +176,13 @@ def looked_at(in_worker, entries, name="it"):
 def test_an_image_of_the_store(in_worker, busybox_archive, tmp_path):
     store = Store(tmp_path / "store")
     with busybox_archive.open("rb") as archive:
-        ((_, root),) = import_archive(store, archive)
-    told = looked_at(in_worker, entries_of(store.blobs, root))
+        (image,) = import_archive(store, archive)
+    told = looked_at(in_worker, entries_of(store.blobs, image.descriptor))
     assert [(name, verdict) for name, verdict, _ in told] == [
         ("linux/amd64", "ok"),
         ("linux/arm64", "ok"),
     ]
-    single = entries_of(store.blobs, root)[0]
+    single = entries_of(store.blobs, image.descriptor)[0]
     assert entries_of(store.blobs, single) == [single]
 
 
