@@ -15,7 +15,6 @@ from amphora.oci.graph import image_for, variants
 from amphora.oci.layout import import_layout
 from amphora.oci.snapshots import Layer
 from amphora.oci.store import Store
-from amphora.registry.client import Registry
 from amphora.system.tasks import in_thread
 
 
@@ -83,6 +82,9 @@ class Bases:
         """Fetch one variant, of the same image for all, though its name may move meanwhile."""
         if (reference, platform) in self._pulled:
             return
+        # Most builds find their bases in the store, and need no HTTP client.
+        from amphora.registry.client import Registry  # noqa: PLC0415
+
         root = self._roots.get(reference)
         exact = reference.with_digest(root) if root else reference
         async with Registry(reference.domain, insecure_registries=self._insecure) as registry:

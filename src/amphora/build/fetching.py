@@ -6,8 +6,10 @@ https://docs.docker.com/reference/dockerfile/#add
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from posixpath import basename
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from amphora.build.dockerfile import instructions as ast
@@ -15,10 +17,12 @@ from amphora.build.filetree import Entry, FileTree, Source
 from amphora.build.ignore import IgnoreRules
 from amphora.core.digest import Digest
 from amphora.core.errors import ContextError, DockerfileError
-from amphora.remote.download import Downloads
 from amphora.remote.git import Repositories
 from amphora.remote.location import GitLocation, is_git, is_remote, parse_git, shown_url
 from amphora.system.roots import resolve_in_root
+
+if TYPE_CHECKING:
+    from amphora.remote.download import Downloads
 
 #: What others than root may not read until somebody says so.
 _DOWNLOADED_MODE = 0o600
@@ -39,8 +43,16 @@ class Fetcher:
     """Fetches for one build; every URL and every commit once."""
 
     def __init__(self, store_root: Path, work: Path) -> None:
-        self.downloads = Downloads(store_root, work)
+        self._store_root = store_root
+        self._work = work
         self.repositories = Repositories(work)
+
+    @cached_property
+    def downloads(self) -> "Downloads":
+        """Made when there is something to fetch: most builds need no HTTP client."""
+        from amphora.remote.download import Downloads  # noqa: PLC0415
+
+        return Downloads(self._store_root, self._work)
 
     async def fetch(self, instruction: ast.Add) -> list[Fetched]:
         """The remote sources of an ADD, in their order.

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from amphora.build.context_hashes import ContextHashes
 from amphora.build.dockerfile.parser import Dockerfile, parse
 from amphora.build.fetching import Fetcher
 from amphora.build.filetree import FileTree
+from amphora.build.fingerprint import FileHashes
 from amphora.build.ignore import IgnoreRules
 from amphora.build.request import BuildRequest
 from amphora.build.unpacking import is_archive, unpack_archive
@@ -43,9 +45,11 @@ class Inputs:
 class Opener:
     """Opens contexts for one build; what has to be unpacked goes to `work`."""
 
-    def __init__(self, fetcher: Fetcher, work: Path) -> None:
+    def __init__(self, fetcher: Fetcher, work: Path, hashes: ContextHashes) -> None:
+        """`hashes` knows what was read of directories before."""
         self._fetcher = fetcher
         self._work = work
+        self._hashes = hashes
 
     async def inputs(self, request: BuildRequest) -> Inputs:
         """The Dockerfile, and the context without what its ignore file leaves out.
@@ -68,7 +72,8 @@ class Opener:
             return Inputs(parse(text, name), FileTree(root))
         if name == STDIN:
             text = _decoded(request.stdin.read(_LONGEST + 1), "standard input")
-            return Inputs(parse(text, "Dockerfile"), without_ignored(place))
+            hashes = self._hashes_of(request.context, place)
+            return Inputs(parse(text, "Dockerfile"), without_ignored(place, hashes=hashes))
         if request.context == STDIN or is_remote(request.context):
             content = read_in_root(place, name, _LONGEST + 1)
             if content is None:
@@ -77,7 +82,8 @@ class Opener:
         path = Path(request.dockerfile) if request.dockerfile else place / _DOCKERFILE
         text = _decoded(_read(path), str(path))
         own = path.with_name(f"{path.name}{_IGNORE_FILE}")
-        return Inputs(parse(text, str(path)), _tree_without_ignored(place, own))
+        hashes = self._hashes.of(place)
+        return Inputs(parse(text, str(path)), _tree_without_ignored(place, own, hashes))
 
     async def tree(self, location: str) -> FileTree:
         """A named context: a directory, a Git repository or the URL of a tar.
@@ -91,7 +97,12 @@ class Opener:
                 why="it is neither a tar nor a Git repository",
                 next_command="for a repository, end the URL with .git",
             )
-        return without_ignored(place)
+        return without_ignored(place, hashes=self._hashes_of(location, place))
+
+    def _hashes_of(self, location: str, place: Path) -> FileHashes:
+        """What was unpacked is new every time."""
+        unpacked = location == STDIN or is_git(location) or is_remote(location)
+        return FileHashes() if unpacked else self._hashes.of(place)
 
     async def _place(
         self, location: str, stdin: BinaryIO | None, *, keep_git_dir: bool = False
@@ -137,27 +148,30 @@ class Opener:
         return directory
 
 
-def without_ignored(root: Path, dockerfile: str = _DOCKERFILE) -> FileTree:
+def without_ignored(
+    root: Path, dockerfile: str = _DOCKERFILE, hashes: FileHashes | None = None
+) -> FileTree:
     """A directory without what `<Dockerfile>.dockerignore` or `.dockerignore` in it leaves out."""
+    hashes = hashes or FileHashes()
     for name in (f"{dockerfile}{_IGNORE_FILE}", _IGNORE_FILE):
         content = read_in_root(root, name, _LONGEST + 1)
         if content is not None:
-            return _ignoring(root, _decoded(content, name), name)
-    return FileTree(root)
+            return _ignoring(root, _decoded(content, name), name, hashes)
+    return FileTree(root, hashes=hashes)
 
 
-def _tree_without_ignored(root: Path, own: Path) -> FileTree:
+def _tree_without_ignored(root: Path, own: Path, hashes: FileHashes) -> FileTree:
     """The same, where the Dockerfile and what it ignores may lie outside of the directory."""
     ignore_file = own if own.exists() else root / _IGNORE_FILE
     if not ignore_file.exists():
-        return FileTree(root)
-    return _ignoring(root, _decoded(_read(ignore_file), str(ignore_file)), str(ignore_file))
+        return FileTree(root, hashes=hashes)
+    return _ignoring(root, _decoded(_read(ignore_file), str(ignore_file)), str(ignore_file), hashes)
 
 
-def _ignoring(root: Path, text: str, name: str) -> FileTree:
+def _ignoring(root: Path, text: str, name: str, hashes: FileHashes) -> FileTree:
     rules = IgnoreRules.parse(text, name)
     prunes: Callable[[str], bool] = lambda path: not rules.may_contain_exceptions(path)  # noqa: E731
-    return FileTree(root, rules.ignores, prunes)
+    return FileTree(root, rules.ignores, prunes, hashes)
 
 
 def _read(path: Path) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from amphora.build.bases import Bases
 from amphora.build.checks.check import Checked, check, insist
+from amphora.build.context_hashes import ContextHashes
 from amphora.build.contexts import NamedContexts
 from amphora.build.dockerfile.scope import Line, fresh_lines, unused_build_args
 from amphora.build.events import Listener, Warned
@@ -52,7 +53,8 @@ async def prepared(
     """
     with workshop(store, handoff=request.handoff, jobs=jobs, listener=listener) as shop:
         fetcher = Fetcher(store.root, shop.work)
-        opener = Opener(fetcher, shop.work)
+        hashes = ContextHashes(store.root)
+        opener = Opener(fetcher, shop.work, hashes)
         inputs = await opener.inputs(request)
         checked = check(inputs, request, store)
         for warning in _warnings(checked, request):
@@ -80,6 +82,7 @@ async def prepared(
         contexts = NamedContexts(request.build_contexts, opener, bases)
         async with shared, shop.networks:
             yield Prepared(request, shop, inputs, bases, contexts, fetcher, shared, executor)
+        hashes.keep()
 
 
 def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:

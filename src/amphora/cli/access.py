@@ -47,9 +47,11 @@ def collect_garbage(
         store = Store(root)
         sweep_workspaces(root)
         if cache:
+            from amphora.build.context_hashes import forget_contexts
             from amphora.remote.download import forget_downloads
 
             forget_downloads(root)
+            forget_contexts(root)
         mounts = CacheMounts(root)
         return store.collect_garbage(
             cache=cache,

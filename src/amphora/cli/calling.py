@@ -7,6 +7,7 @@ import click
 from amphora.build.build import plan
 from amphora.build.checks.check import Checked, check
 from amphora.build.checks.outline import Outline, Target, list_targets, outline
+from amphora.build.context_hashes import ContextHashes
 from amphora.build.dockerfile.parser import Dockerfile
 from amphora.build.fetching import Fetcher
 from amphora.build.inputs import Opener
@@ -32,7 +33,8 @@ async def call(settings: Settings, request: BuildRequest, method: str, *, as_jso
         await _print_plan(settings, request, as_json=as_json)
         return 0
     with open_store(settings) as store, workspace(store.root) as work:
-        inputs = await Opener(Fetcher(store.root, work), work).inputs(request)
+        opener = Opener(Fetcher(store.root, work), work, ContextHashes(store.root))
+        inputs = await opener.inputs(request)
         dockerfile = inputs.dockerfile
         if method == "check":
             return _print_checked(check(inputs, request, store), as_json=as_json)

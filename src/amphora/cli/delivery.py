@@ -23,7 +23,6 @@ from amphora.oci.graph import children
 from amphora.oci.layout import export_layout
 from amphora.oci.model import encode_descriptor
 from amphora.oci.store import Store
-from amphora.registry.client import Registry
 from amphora.system.files import replacing, write_atomically
 from amphora.system.tasks import in_thread
 
@@ -117,6 +116,8 @@ class Delivery:
                 await self._push(form, name)
 
     async def _push(self, form: BuildResult, name: Reference) -> None:
+        from amphora.registry.client import Registry
+
         insecure = self.settings.insecure_registries
         with show_transfer() as transfer:
             async with Registry(name.domain, insecure_registries=insecure) as registry:

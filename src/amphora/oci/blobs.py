@@ -65,10 +65,16 @@ class BlobStore:
         return content
 
     def put(self, content: bytes, media_type: str) -> Descriptor:
-        """Store a small blob and return its descriptor."""
-        with self.writer() as writer:
-            writer.write(content)
-            digest = writer.commit()
+        """Store a small blob and return its descriptor; one that is there is left as it is."""
+        digest = Digest.of(content)
+        try:
+            there = self.path(digest).read_bytes()
+        except FileNotFoundError:
+            there = None
+        if there != content:
+            with self.writer() as writer:
+                writer.write(content)
+                writer.commit()
         return Descriptor(media_type, digest, len(content))
 
     def writer(self, algorithm: str = "sha256") -> "BlobWriter":

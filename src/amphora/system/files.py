@@ -93,6 +93,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` in the end, or vanishes.
 
     Its name is always the same, so that what a killed process left is used up by the next.
+    It is somebody's output, who may copy it elsewhere at once: the disk is not waited for.
     """
     partial = path.with_name(f".{path.name}.partial")
     with explain_full_disk(path.parent), _open_locked(partial) as file:
@@ -100,9 +101,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.truncate(0)
             yield file
             file.flush()
-            os.fsync(file.fileno())
             partial.rename(path)
-            sync_directory(path.parent)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
