@@ -6,7 +6,8 @@ Only those are asked that the user names or is logged in to.
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
-from amphora.core.errors import AmphoraError, RegistryAuthError
+from amphora.core.errors import AmphoraError, InvalidValueError, RegistryAuthError
+from amphora.core.reference import Reference
 from amphora.doctor.check import Check, failed, ok
 from amphora.registry.client import Registry
 from amphora.registry.credentials import find_credential, read_logins
@@ -23,7 +24,15 @@ def hosts_of(named: Collection[str], environment: Mapping[str, str]) -> list[str
     # Of a file that cannot be read `engines.check_logins` tells.
     with suppress(RegistryAuthError):
         hosts += [host for logins in read_logins(environment) for host in logins.hosts]
-    return [host for host in dict.fromkeys(hosts) if "/" not in host]
+    return [host for host in dict.fromkeys(hosts) if is_host(host)]
+
+
+def is_host(text: str) -> bool:
+    """Is it what a reference may begin with, `HOST` or `HOST:PORT`?"""
+    try:
+        return Reference.parse(f"{text}/x").domain == text
+    except InvalidValueError:
+        return False
 
 
 async def check_registry(

@@ -24,6 +24,7 @@ def test_who_is_asked(tmp_path):
         "auths": {"https://index.docker.io/v1/": {}, "ghcr.io": {}, "quay.io/team": {}},
         "credHelpers": {"eu.gcr.io": "gcloud"},
     }
+    logins["auths"] |= {"no host": {}, "": {}}
     known = environment(tmp_path, json.dumps(logins))
     hosts = hosts_of(["mine:5000", "ghcr.io"], known)
     assert hosts == ["mine:5000", "ghcr.io", "docker.io", "eu.gcr.io"]

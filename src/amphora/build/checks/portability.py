@@ -33,11 +33,19 @@ _CPU = re.compile(rf"(?<![A-Za-z0-9])({_NAMES})(?![A-Za-z0-9])")
 _ALIASES = {"x64": "amd64"}
 
 _ADDRESS = re.compile(r"(?:https?|ftp)://[^\s\"'`|;&<>)]+")
-_PACKAGE = re.compile(r"[\w./+~-]+\.(?:deb|rpm|apk|AppImage)\b")
+_PACKAGE = re.compile(
+    r"[\w./+~-]+\.(?:deb|rpm|apk|whl|AppImage|tgz|zip|tar\.(?:gz|xz|bz2|zst))\b"
+    rf"|\bdeb \[[^\]]*arch=(?:{_NAMES})\b"
+)
 _COMPILER = re.compile(
     rf"\bGOARCH=[\"']?({_NAMES}|386)\b|--target[= ][\"']?({_NAMES})-|\btarget add ({_NAMES})-"
 )
 _DIRECTORY = re.compile(rf"/(?:lib|jvm|include)/[\w.-]*?({_NAMES})(?:-linux-(?:gnu|musl)\w*)?\b")
+
+#: An instruction with one of these chooses by CPU, and so may name one.
+_CHOICE = re.compile(
+    r"(?:TARGET|BUILD)(?:ARCH|PLATFORM|VARIANT)\b|\buname\s+-[a-z]*[mpi]|print-arch|\$\(arch\)"
+)
 
 #: Repositories of Docker Hub that hold the images of one CPU.
 _REPOSITORY = re.compile(
@@ -104,7 +112,7 @@ def _undeclared(instruction: ins.Instruction, declared: set[str]) -> Iterator[No
 def _constants(instruction: ins.Instruction) -> Iterator[Notice]:
     """Downloads, compilers and directories that name one CPU where none is chosen."""
     text = _text(instruction)
-    if len({_platform(name) for name in _CPU.findall(text)}) > 1:
+    if _CHOICE.search(text) or len({_platform(name) for name in _CPU.findall(text)}) > 1:
         return
     for match in (*_ADDRESS.finditer(text), *_PACKAGE.finditer(text)):
         cpu = _CPU.search(match[0])

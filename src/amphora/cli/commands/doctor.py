@@ -7,12 +7,29 @@ from amphora.core.errors import InvalidValueError
 from amphora.core.settings import Settings
 
 
+def _read_hosts(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    if values:
+        from amphora.doctor.registries import is_host
+
+        for value in values:
+            if not is_host(value):
+                raise InvalidValueError(
+                    f"--registry cannot be {value[:100]!r}",
+                    why="it is a host with a dot in it, or one with a port, as in references",
+                    next_command="for example --registry ghcr.io, or --registry localhost:5000",
+                )
+    return values
+
+
 @click.command("doctor")
 @click.argument("symptom", nargs=-1, metavar="[SYMPTOM...]")
 @click.option(
     "--registry",
     "registries",
     multiple=True,
+    callback=_read_hosts,
     metavar="HOST[:PORT]",
     help="Ask this registry too, beside those with a login.",
 )

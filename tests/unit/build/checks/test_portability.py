@@ -25,6 +25,9 @@ def found(text):
         ("DownloadOfOnePlatform", 2, "FROM a\nRUN curl https://e.org/v${V}/node-linux-x64.tar.xz"),
         ("DownloadOfOnePlatform", 2, "FROM a\nADD https://e.org/aarch64/x /x"),
         ("DownloadOfOnePlatform", 2, "FROM a\nRUN dpkg -i x_1.0_amd64.deb"),
+        ("DownloadOfOnePlatform", 2, "FROM a\nRUN pip install x-cp312-linux_x86_64.whl"),
+        ("DownloadOfOnePlatform", 2, "FROM a\nCOPY x-linux-arm64.tar.gz /"),
+        ("DownloadOfOnePlatform", 2, "FROM a\nRUN echo deb [arch=amd64] http://e.org x main >l"),
         ("DownloadOfOnePlatform", 2, "FROM a\nRUN <<E\ncurl https://e.org/x-amd64\nE"),
         ("DownloadOfOnePlatform", 2, "FROM --platform=$BUILDPLATFORM a\nADD http://e.org/amd64 /x"),
         ("CompilesForOnePlatform", 2, "FROM a\nRUN GOOS=linux GOARCH=amd64 go build"),
@@ -58,6 +61,10 @@ def test_what_is_for_one_platform(rule, line, text):
         "FROM a\nRUN curl https://e.org/x-$(uname -m).tgz",
         "FROM a\nRUN case $(uname -m) in x86_64) p=amd64;; aarch64) p=arm64;; esac;"
         " curl https://e.org/x-$p; wget https://e.org/linux-amd64.sum",
+        'FROM a\nARG TARGETARCH\nRUN if [ "$TARGETARCH" = amd64 ]; then'
+        " curl https://e.org/x_x86_64.tgz; fi",
+        "FROM a\nRUN test $(uname -m) != x86_64 || curl https://e.org/x-amd64",
+        "FROM a\nRUN echo deb [arch=$(dpkg --print-architecture)] http://e.org x main >l",
         "FROM a AS build-amd64\nRUN curl https://e.org/x-amd64.tgz",
         "FROM --platform=linux/amd64 a AS amd64\nRUN curl https://e.org/x-amd64.tgz",
         "FROM amd64/debian AS base_amd64",
