@@ -218,6 +218,7 @@ def test_emulators_of_the_machine_are_registered_when_told_to(amphora, alone):
         (["unknown/unknown"], "attestations-in-the-index"),
         (["aarch64 in a nodeSelector"], "kernel-name-as-architecture"),
         (["toomanyrequests"], "too-many-requests"),
+        (["ImagePullBackOff"], "image-cannot-be-pulled"),
         (["x" * 5000 + "/"], None),
         (["nothing", "known"], None),
         (["a\nb"], None),

@@ -147,7 +147,8 @@ def _tell(findings: Sequence[Finding], what: str, *, as_json: bool) -> int:
         raise NotFoundError(
             f"nothing in {what} is known",
             why="no line of it shows a symptom that amphora has a cause for",
-            next_command="amphora doctor, without a symptom, looks at this machine",
+            next_command="amphora doctor, without a symptom, looks at this machine; an image of a"
+            " registry is looked at if its name has a tag: debian:13",
         )
     return 0
 
