@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from msgspec.structs import replace as replace_fields
 
+from amphora.build.caches.inline import Records, inline_steps
 from amphora.build.request import Variant
 from amphora.build.state import ImageState
 from amphora.core.descriptor import Descriptor
@@ -19,14 +20,16 @@ def assemble(
     platforms: Sequence[Platform],
     states: Sequence[ImageState],
     labels: Mapping[str, str],
+    inline: Records | None = None,
 ) -> tuple[Descriptor, list[Variant]]:
     """Store the image; returns its root descriptor and the variants, in the order given.
 
+    Steps that are `inline` are told of in the configs of the variants whose layers they made.
     The root is an index, or the manifest when there is but one platform. Equal
     states give equal bytes. Raises DiskFullError.
     """
     variants = [
-        _variant(blobs, platform, state, labels)
+        _variant(blobs, platform, state, labels, inline or {})
         for platform, state in zip(platforms, states, strict=True)
     ]
     manifests = [variant.manifest for variant in variants]
@@ -35,10 +38,15 @@ def assemble(
 
 
 def _variant(
-    blobs: BlobStore, platform: Platform, state: ImageState, labels: Mapping[str, str]
+    blobs: BlobStore,
+    platform: Platform,
+    state: ImageState,
+    labels: Mapping[str, str],
+    inline: Records,
 ) -> Variant:
     """What a stage of another platform made is, by its label, for the platform asked for."""
-    config = replace(state.image_config(), platform=platform)
+    steps = inline_steps(inline, state.diff_ids)
+    config = replace(state.image_config(), platform=platform, inline_steps=steps)
     if labels:
         merged = {**(config.config.labels or {}), **labels}
         config = replace(config, config=replace_fields(config.config, labels=merged))

@@ -6,6 +6,7 @@ Runs inside the worker's namespaces.
 from collections.abc import Sequence
 
 from amphora.build.assemble import assemble
+from amphora.build.caches.places import Inline
 from amphora.build.events import Listener, Planned
 from amphora.build.plan.make import make_plan
 from amphora.build.plan.plan import Plan
@@ -42,9 +43,10 @@ async def build(
             taker = Taker(group, ready.executor, ready.shop, ready.fresh)
             states = await Solver(ready, group, taker).solve()
         own = {layer.blob.digest for state in states for layer in state.layers}
-        for place in request.cache_to:
-            await ready.shared.save(place, own)
-        image, variants = assemble(store.blobs, request.platforms, states, request.labels)
+        await ready.shared.save(request.cache_to, own)
+        is_inline = any(isinstance(place.where, Inline) for place in request.cache_to)
+        inline = ready.shared.records(own) if is_inline else {}
+        image, variants = assemble(store.blobs, request.platforms, states, request.labels, inline)
         return BuildResult(image, variants, ready.shop.reporter.reports, taker.own_layers, expected)
 
 

@@ -67,7 +67,7 @@ async def prepared(
             store,
             request.cache_from,
             insecure_registries,
-            lambda text: listener(Warned("--cache-from", text)),
+            lambda flag, text: listener(Warned(flag, text)),
         )
         executor = Executor(
             store,

@@ -4,31 +4,28 @@ https://docs.docker.com/build/cache/backends/
 """
 
 import csv
+import os
+import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from amphora.build.cache_place import CachePlace
+from amphora.build.caches.places import CachePlace
+from amphora.cli.cache_kinds import KINDS, Fields
 from amphora.core.errors import InvalidValueError
-from amphora.core.reference import Reference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODES = ("min", "max")
-#: What buildx has to be asked for and is always so here: an image manifest with OCI's types.
-_ALWAYS = {"image-manifest": "true", "oci-mediatypes": "true"}
-_OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "--cache-from": {"local": ("src",), "registry": ("ref",)},
-    "--cache-to": {"local": ("dest", "mode"), "registry": ("ref", "mode", *_ALWAYS)},
-}
+#: Options whose values are nobody's business, in a message as in a log.
+_SECRET = re.compile(r'([^,="]*(?:key|secret|token)[^,="]*=)[^,]*', re.IGNORECASE)
 
 
 def _read_all(
     _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[CachePlace, ...]:
-    return tuple(read_cache(parameter.opts[0], value) for value in values)
+    return tuple(read_cache(parameter.opts[0], value, os.environ) for value in values)
 
 
 def cache_options(function: F) -> F:
@@ -38,14 +35,14 @@ def cache_options(function: F) -> F:
             "--cache-to",
             multiple=True,
             callback=_read_all,
-            metavar="type=local,dest=DIR|type=registry,ref=IMAGE",
+            metavar="type=local|registry|inline|gha|s3|azblob|gcs,…",
             help="Add what steps made to a cache for other machines; mode=max: of all stages.",
         ),
         click.option(
             "--cache-from",
             multiple=True,
             callback=_read_all,
-            metavar="type=local,src=DIR|[type=registry,ref=]IMAGE",
+            metavar="IMAGE|type=local|registry|gha|s3|azblob|gcs,…",
             help="Take what steps made from there, where the store does not know it.",
         ),
     ):
@@ -53,28 +50,35 @@ def cache_options(function: F) -> F:
     return function
 
 
-def read_cache(flag: str, text: str) -> CachePlace:
-    """One place; raises InvalidValueError."""
+def read_cache(flag: str, text: str, environment: Mapping[str, str]) -> CachePlace:
+    """One place; raises InvalidValueError, which shows no secret."""
     fields = _fields(flag, text)
-    kind = fields.pop("type", "")
-    known = _OPTIONS[flag]
-    if kind not in known:
-        raise _wrong(flag, text, f"its types are {' and '.join(known)}")
-    for name, value in fields.items():
-        if name not in known[kind]:
-            why = f"type={kind} has no option {name[:40]!r}; its options are"
-            raise _wrong(flag, text, f"{why} {', '.join(known[kind])}")
-        if name in _ALWAYS and value != _ALWAYS[name]:
-            raise _wrong(flag, text, f"{name} is always {_ALWAYS[name]} here")
-    place = fields.get(known[kind][0], "")
-    if not place:
-        raise _wrong(flag, text, f"type={kind} needs {known[kind][0]}")
+    try:
+        return _read(flag, fields, environment)
+    except ValueError as error:
+        raise _wrong(flag, text, str(error)) from error
+
+
+def _read(flag: str, fields: dict[str, str], environment: Mapping[str, str]) -> CachePlace:
+    """Raises ValueError with the reason, and InvalidValueError for what is no reference."""
+    writes = flag == "--cache-to"
+    name = fields.pop("type", "")
+    if name == "inline" and not writes:
+        raise ValueError("what is inline is read with type=registry,ref=IMAGE")
+    if name not in KINDS:
+        raise ValueError(f"its types are {', '.join(KINDS)}")
+    kind = KINDS[name]
+    known = kind.options(writes=writes)
+    for option in fields:
+        if option not in known:
+            why = f"type={name} has no option {option[:40]!r}; its options are"
+            raise ValueError(f"{why} {', '.join(known)}")
     mode = fields.get("mode", "min")
     if mode not in _MODES:
-        raise _wrong(flag, text, f"mode is {' or '.join(_MODES)}")
-    if kind == "local":
-        return CachePlace(path=Path(place).absolute(), everything=mode == "max")
-    return CachePlace(reference=Reference.parse(place), everything=mode == "max")
+        raise ValueError(f"mode is {' or '.join(_MODES)}")
+    asked = Fields(name, writes, fields, environment)
+    where = kind.read(asked)
+    return CachePlace(where, everything=mode == "max", ignore_error=asked.truth("ignore-error"))
 
 
 def _fields(flag: str, text: str) -> dict[str, str]:
@@ -92,5 +96,8 @@ def _fields(flag: str, text: str) -> dict[str, str]:
 
 
 def _wrong(flag: str, text: str, why: str) -> InvalidValueError:
+    shown = _SECRET.sub(r"\1…", text)
     example = f"{flag} type=registry,ref=localhost:5000/cache"
-    return InvalidValueError(f"{flag} cannot be {text!r}", why=why, next_command=f"as in {example}")
+    return InvalidValueError(
+        f"{flag} cannot be {shown!r}", why=why, next_command=f"as in {example}"
+    )

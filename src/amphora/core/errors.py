@@ -25,6 +25,7 @@ script can tell a wrong password from a full disk.
     ├── RegistryUnreachableError  41  no answer from the registry
     ├── RegistryAuthError         42  the registry did not accept our credentials
     ├── FetchError                43  a URL or a Git repository cannot be fetched
+    ├── CacheError                44  a cache of build steps cannot be read or written
     ├── VerificationError         50  a variant is not what its label says
     ├── ContainerError            51  a container cannot be found, or not be had as it is asked for
     ├── NotExecutableError       126  a container's command is there, but cannot be executed
@@ -138,6 +139,10 @@ class RegistryAuthError(AmphoraError):
 
 class FetchError(AmphoraError):
     exit_code = 43
+
+
+class CacheError(AmphoraError):
+    exit_code = 44
 
 
 class VerificationError(AmphoraError):

@@ -58,11 +58,19 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
     empty_layer: bool = False
 
 
+class InlineStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step that the image was built with, by its cache key; which of its layers it made."""
+
+    key: str
+    created: str
+    layer: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
     """Platform, start parameters, history and uncompressed layer digests of one variant.
 
-    `created` is RFC 3339, UTC.
+    `created` is RFC 3339, UTC. `inline_steps` are for --cache-from of other builds.
     """
 
     platform: Platform
@@ -71,6 +79,7 @@ class ImageConfig:
     history: tuple[History, ...] = ()
     created: str | None = None
     author: str = ""
+    inline_steps: tuple[InlineStep, ...] = ()
 
     @classmethod
     def decode(cls, content: bytes) -> "ImageConfig":
@@ -87,6 +96,7 @@ class ImageConfig:
             history=raw.history or (),
             created=raw.created,
             author=raw.author,
+            inline_steps=raw.inline_steps or (),
         )
 
     def encode(self) -> bytes:
@@ -101,6 +111,7 @@ class ImageConfig:
                 config=self.config,
                 rootfs=_RootFS(type="layers", diff_ids=[str(item) for item in self.diff_ids]),
                 history=self.history,
+                inline_steps=self.inline_steps or None,
             ),
             order="deterministic",
         )
@@ -142,3 +153,6 @@ class _ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     variant: str = ""
     config: ContainerConfig | None = None
     history: tuple[History, ...] | None = None
+    inline_steps: tuple[InlineStep, ...] | None = msgspec.field(
+        default=None, name="vnd.amphora.steps.v1"
+    )

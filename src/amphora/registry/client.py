@@ -85,16 +85,27 @@ class Registry:
         blobs: BlobStore,
         *,
         platforms: Collection[Platform] | None = None,
+        layers: bool = True,
         progress: Progress = SILENT,
     ) -> Descriptor:
         """Fetch an image into `blobs` and return its root, the bytes of which are kept as they are.
 
         With `platforms`, only the variants that suit them best; the index stays whole.
+        Without `layers`, only what tells of them: indexes, manifests and configs.
         """
         root = await self.resolve(reference)
-        pull = Pull(self._session, reference.path, blobs, platforms, progress, self._parallel)
+        pull = Pull(
+            self._session, reference.path, blobs, platforms, progress, self._parallel, layers
+        )
         await pull.run(root)
         return root
+
+    async def pull_blob(
+        self, reference: Reference, descriptor: Descriptor, blobs: BlobStore
+    ) -> None:
+        """Fetch one layer or config of an image into `blobs`, if it is not there."""
+        pull = Pull(self._session, reference.path, blobs, None, SILENT, limit=1)
+        await pull.blob(descriptor)
 
     async def push(
         self,

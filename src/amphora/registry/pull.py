@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from amphora.core.descriptor import Descriptor
+from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import ManifestError, NotFoundError
 from amphora.core.platform import Platform
@@ -26,7 +26,8 @@ MAX_DEPTH = 4
 class Pull:
     """Fetches from one repository into a blob store; `limit` transfers at a time.
 
-    With `platforms`, only the variants of the root index that suit them best.
+    With `platforms`, only the variants of the root index that suit them best; of their
+    contents, without `layers`, only the configs.
     """
 
     session: Session
@@ -35,6 +36,7 @@ class Pull:
     platforms: Collection[Platform] | None
     progress: Progress
     limit: int
+    layers: bool = True
 
     async def run(self, root: Descriptor) -> None:
         """Fetch `root` and all below it; what the store has already is not fetched again.
@@ -52,7 +54,10 @@ class Pull:
                 break
         else:
             raise _too_deep(self.repository)
-        await for_each(contents.values(), self._blob, limit=self.limit)
+        wanted = [
+            item for item in contents.values() if self.layers or item.media_type in CONFIG_TYPES
+        ]
+        await for_each(wanted, self.blob, limit=self.limit)
         if self.platforms and root.is_manifest:
             await in_thread(self._check_platform, root)
 
@@ -68,7 +73,7 @@ class Pull:
             how = How.DOWNLOADED
         self.progress.finished(descriptor, how)
 
-    async def _blob(self, descriptor: Descriptor) -> None:
+    async def blob(self, descriptor: Descriptor) -> None:
         self.progress.started(descriptor, display_name(descriptor))
         how = How.PRESENT
         if not self._has(descriptor):

@@ -8,7 +8,6 @@ https://www.rfc-editor.org/rfc/rfc9110#name-conditional-requests
 """
 
 import hashlib
-import ipaddress
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -20,11 +19,11 @@ from pathlib import Path
 import httpx2
 import msgspec
 
-from amphora import __version__
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError
 from amphora.oci.workspace import remove_tree
 from amphora.remote import failures
+from amphora.remote.client import http_client
 from amphora.remote.location import shown_url
 from amphora.system.files import explain_full_disk, write_atomically
 from amphora.system.tasks import in_thread
@@ -33,7 +32,6 @@ _DIRECTORY = "remote"
 _MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ATTEMPTS = 3
-_CONNECT_TIMEOUT, _SILENCE_TIMEOUT = 10.0, 60.0
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -151,7 +149,7 @@ async def _answer(url: str, headers: dict[str, str]) -> AsyncIterator[httpx2.Res
     except httpx2.InvalidURL as error:
         raise failures.nonsense(shown, f"it is not a URL: {error}") from error
     for _ in range(1 + _MOST_REDIRECTS):
-        async with _client(target.host) as client:
+        async with http_client(target.host) as client:
             request = client.build_request("GET", target, headers=headers)
             response = await client.send(request, stream=True)
             try:
@@ -162,23 +160,6 @@ async def _answer(url: str, headers: dict[str, str]) -> AsyncIterator[httpx2.Res
             finally:
                 await response.aclose()
     raise failures.nonsense(shown, f"it redirected us more than {_MOST_REDIRECTS} times")
-
-
-def _client(host: str) -> httpx2.AsyncClient:
-    """With the proxies of the environment, but not for this machine itself."""
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(_SILENCE_TIMEOUT, connect=_CONNECT_TIMEOUT),
-        headers={"User-Agent": f"amphora/{__version__}", "Accept-Encoding": "identity"},
-        follow_redirects=False,
-        trust_env=not _is_loopback(host),
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _next(shown: str, url: httpx2.URL, location: str) -> httpx2.URL:

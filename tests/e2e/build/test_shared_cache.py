@@ -1,8 +1,10 @@
 """Caches for other stores: a second, clean one executes nothing, and writers only add."""
 
-import hashlib
 import json
-from dataclasses import replace
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -21,16 +23,77 @@ FROM busybox
 COPY --from=build /work/made /made
 RUN echo done >> /made
 """
+#: What an inline cache has: the steps of the image itself.
+ONE_STAGE = """\
+FROM busybox
+COPY source /
+RUN cat source > made
+RUN true
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Options that write to a cache, those that read it, and what must be in the environment."""
+
+    write: str
+    read: str
+    environment: dict = field(default_factory=dict)
+
+
+def in_directory(request):
+    place = request.getfixturevalue("tmp_path") / "cache"
+    return Place(f"type=local,dest={place}", f"type=local,src={place}")
+
+
+def in_registry(request):
+    reference = f"{request.getfixturevalue('registry')}/cache:main"
+    return Place(f"type=registry,ref={reference}", reference)
+
+
+def in_s3(request):
+    s3 = request.getfixturevalue("s3")
+    return Place(f"{s3.place},prefix=some/where/", f"{s3.place},prefix=some/where/", s3.environment)
+
+
+def in_google(request):
+    google = request.getfixturevalue("google")
+    place = f"type=gcs,bucket=cache,endpoint_url={google.url}"
+    return Place(place, place, {"GOOGLE_BEARER_TOKEN": google.token})
+
+
+def in_actions(request):
+    actions = request.getfixturevalue("actions")
+    environment = {"ACTIONS_RESULTS_URL": actions.url, "ACTIONS_RUNTIME_TOKEN": actions.token}
+    return Place("type=gha,scope=tests", "type=gha,scope=tests", environment)
+
+
+PLACES = {
+    "local": in_directory,
+    "registry": in_registry,
+    "s3": in_s3,
+    "gcs": in_google,
+    "gha": in_actions,
+}
 
 
 @pytest.fixture
-def clean(build, busybox_archive, tmp_path):
+def cache(request):
+    return PLACES[request.param](request)
+
+
+def caches(*names):
+    return pytest.mark.parametrize("cache", names or list(PLACES), indirect=True)
+
+
+@pytest.fixture
+def machine(build, busybox_archive, tmp_path):
     """The same build for another machine, which has nothing but the base image."""
 
-    def make(name):
+    def make(name, environment=None):
         home = tmp_path / name
         home.mkdir()
-        amphora = replace(build.amphora, home=home)
+        amphora = replace(build.amphora, home=home, environment=environment or {})
         with busybox_archive.open("rb") as archive:
             import_archive(Store(amphora.store), archive)
         return replace(build, amphora=amphora)
@@ -38,83 +101,70 @@ def clean(build, busybox_archive, tmp_path):
     return make
 
 
-@pytest.fixture(params=["local", "registry"])
-def cache(request, tmp_path):
-    """Options that write to a cache, and those that read it."""
-    if request.param == "local":
-        place = tmp_path / "cache"
-        return f"type=local,dest={place}", f"type=local,src={place}"
-    reference = f"{request.getfixturevalue('registry')}/cache:main"
-    return f"type=registry,ref={reference}", reference
-
-
-def put(blobs, content):
-    digest = hashlib.sha256(content).hexdigest()
-    (blobs / digest).write_bytes(content)
-    return f"sha256:{digest}"
-
-
 def where(built):
-    return {place for places in built.ran().values() for place in places}
+    """Where steps ran, but for what every store unpacks for itself."""
+    ran = built.ran().items()
+    return {place for step, places in ran if "unpack" not in step for place in places}
 
 
-def test_a_clean_store_executes_nothing(build, clean, cache):
-    write, read = cache
-    first = build.write(DOCKERFILE, source="text")(BOTH, "--cache-to", f"{write},mode=max")
+@caches()
+def test_a_clean_store_executes_nothing(build, machine, cache):
+    build.write(DOCKERFILE, source="text")
+    first = machine("first", cache.environment)(BOTH, "--cache-to", f"{cache.write},mode=max")
     assert "native" in where(first)
-    second = clean("second")(BOTH, "--cache-from", read)
-    steps = {step: places for step, places in second.ran().items() if "unpack" not in step}
-    assert {place for places in steps.values() for place in places} == {"cached"}
+    second = machine("second", cache.environment)(BOTH, "--cache-from", cache.read)
+    assert where(second) == {"cached"}
     assert second.digest == first.digest
+    assert "WARN" not in first.errors + second.errors
 
 
-def test_min_keeps_what_the_image_has(build, clean, cache):
-    write, read = cache
-    build.write(DOCKERFILE, source="text")("--cache-to", write)
-    ran = clean("second")("--cache-from", read).ran()
+@caches("local", "s3")
+def test_min_keeps_what_the_image_has(build, machine, cache):
+    build.write(DOCKERFILE, source="text")
+    machine("first", cache.environment)("--cache-to", cache.write)
+    ran = machine("second", cache.environment)("--cache-from", cache.read).ran()
     assert ran["RUN cat source > made"] == ["native"]
     assert ran["RUN echo done >> /made"] == ["cached"]
 
 
-def test_writers_add_and_never_take_away(build, clean, cache):
-    """The jobs of a matrix: each builds its platform, and shares one cache."""
-    write, read = cache
+@caches()
+def test_writers_at_the_same_time_add_and_never_take_away(build, machine, cache):
+    """The jobs of a matrix: each builds its platform, all share one cache."""
     build.write(DOCKERFILE, source="text")
-    build("--platform=linux/amd64", "--cache-to", f"{write},mode=max")
-    clean("other")("--platform=linux/arm64", "--cache-to", f"{write},mode=max")
-    both = clean("both")(BOTH, "--cache-from", read)
-    assert all(set(places) == {"cached"} for step, places in both.ran().items() if "RUN" in step)
+    jobs = [machine(f"job-{number}", cache.environment) for number in range(2)]
+    platforms = ["--platform=linux/amd64", "--platform=linux/arm64"]
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        write = ("--cache-from", cache.read, "--cache-to", f"{cache.write},mode=max")
+        done = [
+            pool.submit(job, platform, *write)
+            for job, platform in zip(jobs, platforms, strict=True)
+        ]
+        assert [future.result().errors.count("WARN") for future in done] == [0, 0]
+    both = machine("both", cache.environment)(BOTH, "--cache-from", cache.read)
+    ran = {step: set(places) for step, places in both.ran().items() if "RUN" in step}
+    assert set(map(frozenset, ran.values())) == {frozenset({"cached"})}
 
 
-def test_a_cache_that_is_not_there_is_no_cache(build, tmp_path):
-    build.write("FROM scratch\nCOPY source /\n", source="text")
-    assert "WARN" not in build("--cache-from", f"type=local,src={tmp_path}/nowhere").errors
-    told = build("--cache-from", "localhost:1/cache", "--no-cache").errors
-    assert "WARN" not in told  # nobody is asked
-    build.write("FROM scratch\nCOPY source /\n", source="changed")
-    told = build("--cache-from", "localhost:1/cache").errors
-    assert told.count("WARN --cache-from") == 1
+def test_an_image_brings_its_steps(build, machine, registry):
+    image = f"{registry}/app:1"
+    build.write(ONE_STAGE, source="text")
+    push = ("-t", image, "--push", "--cache-to", "type=inline")
+    first = machine("first")(BOTH, *push)
+    assert "native" in where(first)
+    for name, read in (("second", image), ("third", f"type=registry,ref={image}")):
+        again = machine(name)(BOTH, "--cache-from", read, "--cache-to", "type=inline")
+        assert where(again) == {"cached"}
+        assert again.digest == first.digest
+    assert machine("plain")(BOTH).digest != first.digest
 
 
-@pytest.mark.parametrize("consistent", [False, True])
-def test_what_is_no_step_is_told_and_built(build, tmp_path, consistent):
-    build.write("FROM scratch\nCOPY source /\n", source="text")
-    place = tmp_path / "cache"
-    build("--cache-to", f"type=local,dest={place}")
-    index = json.loads((place / "index.json").read_text())
-    [entry] = index["manifests"]
-    blobs = place / "blobs/sha256"
-    manifest = json.loads((blobs / entry["digest"].removeprefix("sha256:")).read_text())
-    record = blobs / manifest["config"]["digest"].removeprefix("sha256:")
-    if consistent:
-        manifest["config"] |= {"digest": put(blobs, b"{}"), "size": 2}
-        content = json.dumps(manifest).encode()
-        entry |= {"digest": put(blobs, content), "size": len(content)}
-        (place / "index.json").write_text(json.dumps(index))
-    else:
-        record.write_text("{}")
-    other = replace(build.amphora, home=tmp_path / "other")
-    other.home.mkdir()
-    told = replace(build, amphora=other)("--cache-from", f"type=local,src={place}")
-    assert "WARN --cache-from" in told.errors
-    assert where(told) == {"worker"}
+@pytest.mark.skipif(not shutil.which("skopeo"), reason="needs skopeo: make setup-test")
+def test_other_tools_take_an_image_that_brings_its_steps(build, registry, tmp_path):
+    build.write(ONE_STAGE, source="text")
+    build("-t", f"{registry}/app:1", "--push", "--cache-to", "type=inline")
+    copy = ("skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false")
+    subprocess.run([*copy, f"docker://{registry}/app:1", f"dir:{tmp_path}/copy"], check=True)
+    manifest = json.loads((tmp_path / "copy/manifest.json").read_text())
+    digest = manifest["config"]["digest"].removeprefix("sha256:")
+    config = json.loads((tmp_path / "copy" / digest).read_text())
+    assert len(config["vnd.amphora.steps.v1"]) == 3

@@ -35,7 +35,7 @@ from amphora.core.platform import Platform
 from amphora.core.settings import Settings
 
 if TYPE_CHECKING:
-    from amphora.build.cache_place import CachePlace
+    from amphora.build.caches.places import CachePlace
     from amphora.build.request import BuildRequest
 
 #: Headings of the help, and what stands below them.

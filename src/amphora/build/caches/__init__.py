@@ -1,0 +1,1 @@
+"""Where --cache-to puts what steps made, and --cache-from finds it."""
