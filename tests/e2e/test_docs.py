@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ def test_every_command_about_building_works(amphora, tmp_path):
     assert len(lines) >= 15
     for line in lines:
         _run(amphora, line, tmp_path)
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_every_command_about_caches_works(amphora, s3_server, tmp_path):
+    s3_server.client().create_bucket(Bucket="ci")
+    page = (ROOT / "docs/caches.md").read_text().replace("http://localhost:9000", s3_server.url)
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    assert len(lines) >= 5
+    for line in lines:
+        _run(replace(amphora, environment=s3_server.environment), line, tmp_path)
 
 
 @pytest.mark.privileged

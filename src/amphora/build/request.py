@@ -4,12 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-<<<<<<< HEAD
-from amphora.build.cache_place import CachePlace
-from amphora.build.plan.plan import Plan
-=======
 from amphora.build.caches.places import CachePlace
->>>>>>> 28175a7 (Caches in S3, Azure, Google Cloud Storage, GitHub Actions and in the image itself)
+from amphora.build.plan.plan import Plan
 from amphora.build.run_options import RunOptions
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest

@@ -94,7 +94,10 @@ def _registry(fields: Fields) -> Repository:
     for name, always in _ALWAYS.items():
         if fields.given.get(name, always) != always:
             raise ValueError(f"{name} is always {always} here")
-    return Repository(Reference.parse(fields.needed("ref")))
+    reference = Reference.parse(fields.needed("ref"))
+    if fields.writes and reference.digest is not None:
+        raise ValueError("a cache has tags, and no digest that is known before")
+    return Repository(reference)
 
 
 def _inline(fields: Fields) -> Inline:

@@ -147,6 +147,7 @@ def test_what_the_environment_says():
         ("type=local,src=/a", "has no option 'src'"),
         ("type=registry,ref=a,mode=most", "mode is min or max"),
         ("type=registry,ref=a,oci-mediatypes=false", "is always true here"),
+        ("type=registry,ref=a@sha256:" + "0" * 64, "no digest that is known"),
         ("type=registry,ref=a,ignore-error=maybe", "ignore-error is true or false"),
         ("type=registry,ref", "it is written as"),
         ('type=registry,"ref=a', "unexpected end"),

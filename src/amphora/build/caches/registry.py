@@ -21,7 +21,10 @@ _LONGEST_TAG = 63
 
 
 class RegistryCache(Cache):
-    """A repository's tags that begin with that of `reference`, and the image of that name."""
+    """A repository's tags that begin with that of `reference`, and the image of that name.
+
+    A digest names the image alone.
+    """
 
     def __init__(self, blobs: BlobStore, registry: Registry, reference: Reference) -> None:
         self._blobs = blobs
@@ -36,6 +39,8 @@ class RegistryCache(Cache):
             if record.layer is not None:
                 await self._registry.pull_blob(self._reference, record.layer, self._blobs)
             return record
+        if self._reference.digest is not None:
+            return None
         try:
             artifact = await self._registry.pull(tagged(self._reference, key), self._blobs)
         except NotFoundError:
