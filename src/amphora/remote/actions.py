@@ -193,10 +193,13 @@ class ActionsCache(NamedBytes):
 
 async def _bounded(response: httpx2.Response) -> bytes:
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > _MAX_ANSWER:
-            raise failures.nonsense(f"its answer is longer than {_MAX_ANSWER} bytes")
+    try:
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > _MAX_ANSWER:
+                raise failures.nonsense(f"its answer is longer than {_MAX_ANSWER} bytes")
+    except httpx2.TransportError as error:
+        raise failures.no_answer(error) from error
     return bytes(body)
 
 

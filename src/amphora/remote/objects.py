@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _CONNECT, _SILENCE, _LONGEST = timedelta(seconds=10), timedelta(minutes=5), timedelta(days=1)
 _RETRIES: "RetryConfig" = {"max_retries": 3}
 _CHUNK = 1 << 20
+#: Of a large object, so many bytes are one part, and so many parts are on their way.
+_PART, _PARTS = 8 << 20, 4
 
 
 class Objects(NamedBytes):
@@ -73,7 +75,9 @@ class Objects(NamedBytes):
 
     async def put(self, name: str, content: bytes | Path) -> None:
         with self._explained("write to it"):
-            await obstore.put_async(self._store, name, content)
+            await obstore.put_async(
+                self._store, name, content, chunk_size=_PART, max_concurrency=_PARTS
+            )
 
     @contextmanager
     def _explained(self, action: str) -> Iterator[None]:

@@ -62,6 +62,25 @@ def test_an_index_comes_back_as_it_was_pushed(server, client, blobs, make_image,
     assert all(target.read(digest) == blobs.read(digest) for digest in blobs)
 
 
+def test_only_what_tells_of_an_image_can_be_pulled_and_then_a_layer(
+    server, client, blobs, make_image, tmp_path
+):
+    root = make_image(blobs)
+    target = BlobStore(tmp_path / "target")
+    reference = server.reference("me/app:1.0")
+    layers = {item.digest: item for item in walk(blobs, root) if "layer" in item.media_type}
+    one = next(iter(layers.values()))
+
+    async def work(registry: Registry) -> None:
+        await registry.push(blobs, root, reference)
+        await registry.pull(reference, target, layers=False)
+        assert set(target) == set(blobs) - set(layers)
+        await registry.pull_blob(reference, one, target)
+        assert set(target) == set(blobs) - set(layers) | {one.digest}
+
+    client(server.domain, work)
+
+
 def test_progress_tells_every_part_its_bytes_and_how_it_came(
     server, client, blobs, make_image, tmp_path
 ):

@@ -12,9 +12,6 @@ from amphora.remote.keepers import ActionsService, Bucket
 class Directory:
     path: Path
 
-    def __str__(self) -> str:
-        return str(self.path)
-
 
 @dataclass(frozen=True, slots=True)
 class Repository:
@@ -22,16 +19,10 @@ class Repository:
 
     reference: Reference
 
-    def __str__(self) -> str:
-        return str(self.reference)
-
 
 @dataclass(frozen=True, slots=True)
 class Inline:
     """The image itself: its config says which steps its layers are of."""
-
-    def __str__(self) -> str:
-        return "inline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +40,6 @@ class InBucket:
     parallel: int
     refresh: timedelta
 
-    def __str__(self) -> str:
-        return str(self.bucket)
-
 
 @dataclass(frozen=True, slots=True)
 class InActions:
@@ -59,9 +47,6 @@ class InActions:
 
     service: ActionsService
     scope: str
-
-    def __str__(self) -> str:
-        return f"GitHub Actions, scope {self.scope}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +59,3 @@ class CachePlace:
     where: Directory | Repository | Inline | InBucket | InActions
     everything: bool = False
     ignore_error: bool = False
-
-    def __str__(self) -> str:
-        return str(self.where)
