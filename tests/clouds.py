@@ -1,19 +1,25 @@
-"""Places for caches on this machine: an S3, and what speaks like Google's and GitHub's services.
+"""Places for caches on this machine: an S3, an Azure, and what speaks like Google and GitHub.
 
-moto is an S3 that checks signatures and rights. The two others are written here after the
-public definitions, as far as our client goes, and keep what they are given in memory.
+moto is an S3 that checks signatures and rights, Azurite Microsoft's own stand-in. The two
+others are written here after the public definitions, as far as our client goes, and keep what
+they are given in memory.
 """
 
+import base64
+import hmac
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import uuid
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -80,15 +86,16 @@ def s3_server():
             stderr=log,
         )
         try:
-            yield _with_a_user(S3(_said_url(Path(log.name), server), "nobody", "nothing"))
+            url = _said_url(Path(log.name), server, "Running on")
+            yield _with_a_user(S3(url, "nobody", "nothing"))
         finally:
             server.terminate()
             server.wait()
 
 
-def _said_url(log: Path, server: subprocess.Popen) -> str:
+def _said_url(log: Path, server: subprocess.Popen, after: str) -> str:
     deadline = time.monotonic() + _PATIENCE
-    while not (found := re.search(r"Running on (http://[0-9.:]+)", log.read_text())):
+    while not (found := re.search(rf"{after} (http://[0-9.:]+)", log.read_text())):
         assert time.monotonic() < deadline, log.read_text()
         assert server.poll() is None, log.read_text()
         time.sleep(0.05)
@@ -109,6 +116,54 @@ def s3(s3_server) -> S3:
     bucket = f"cache-{uuid.uuid4().hex[:12]}"
     s3_server.client().create_bucket(Bucket=bucket)
     return S3(s3_server.url, s3_server.key_id, s3_server.secret, bucket)
+
+
+@dataclass(frozen=True)
+class Azure:
+    """An account and its key; the container `cache` is there."""
+
+    url: str
+    key: str
+
+    @property
+    def place(self) -> str:
+        return f"type=azblob,account_url={self.url},container=cache,secret_access_key={self.key}"
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory):
+    if not shutil.which("azurite-blob"):
+        pytest.skip("needs azurite-blob: npm install --global azurite")
+    directory = tmp_path_factory.mktemp("azurite")
+    key = base64.b64encode(os.urandom(32)).decode()
+    where = ("--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(directory))
+    with (directory / "log").open("wb") as log:
+        server = subprocess.Popen(
+            ["azurite-blob", *where, "--disableTelemetry", "--skipApiVersionCheck"],
+            env={**os.environ, "AZURITE_ACCOUNTS": f"tests:{key}"},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        found = Azure(f"{_said_url(directory / 'log', server, 'listening at')}/tests", key)
+        _create_container(found)
+        yield found
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _create_container(azure: Azure) -> None:
+    """https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key"""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    canonical = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    signed = "PUT" + 12 * "\n" + canonical + "/tests/tests/cache\nrestype:container"
+    digest = hmac.digest(base64.b64decode(azure.key), signed.encode(), "sha256")
+    headers["Authorization"] = f"SharedKey tests:{base64.b64encode(digest).decode()}"
+    headers["Content-Length"] = "0"
+    url = f"{azure.url}/cache?restype=container"
+    with urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers)):
+        pass
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -56,6 +57,11 @@ def in_s3(request):
     return Place(f"{s3.place},prefix=some/where/", f"{s3.place},prefix=some/where/", s3.environment)
 
 
+def in_azure(request):
+    place = f"{request.getfixturevalue('azure').place},prefix={uuid.uuid4().hex}"
+    return Place(place, place)
+
+
 def in_google(request):
     google = request.getfixturevalue("google")
     place = f"type=gcs,bucket=cache,endpoint_url={google.url}"
@@ -72,6 +78,7 @@ PLACES = {
     "local": in_directory,
     "registry": in_registry,
     "s3": in_s3,
+    "azblob": in_azure,
     "gcs": in_google,
     "gha": in_actions,
 }

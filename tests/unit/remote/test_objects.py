@@ -95,6 +95,23 @@ def test_a_login_is_not_shown(bucket):
     assert bucket.login.key_id not in repr(bucket)
 
 
+def test_azure(azure):
+    bucket = Bucket("azblob", "cache", azure.url, account="tests", login=Login(azure.key))
+    objects = Objects(bucket)
+    assert asyncio.run(objects.look("a/b")) is None
+    assert read(objects, "a/b") is None
+    asyncio.run(objects.put("a/b", b"content"))
+    assert read(objects, "a/b") == b"content"
+    assert asyncio.run(objects.look("a/b")).size == 7
+    for change, advice in (
+        ({"name": "other"}, "create it"),
+        ({"login": Login("d3Jvbmc=")}, "check the keys"),
+    ):
+        with pytest.raises(CacheError) as caught:
+            read(Objects(replace(bucket, **change)), "a/b")
+        assert advice in caught.value.next_command
+
+
 def test_google(google, monkeypatch):
     """Against a server of ours that speaks as the documentation of the XML API says."""
     monkeypatch.setenv("GOOGLE_BEARER_TOKEN", google.token)
