@@ -145,7 +145,7 @@ def azure(tmp_path_factory):
             stderr=log,
         )
     try:
-        found = Azure(f"{_said_url(directory / 'log', server, 'listening at')}/tests", key)
+        found = Azure(f"{_said_url(directory / 'log', server, 'listens on')}/tests", key)
         _create_container(found)
         yield found
     finally:

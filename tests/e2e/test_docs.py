@@ -75,7 +75,7 @@ def test_every_command_about_building_works(amphora, tmp_path):
 @pytest.mark.privileged
 @pytest.mark.e2e
 def test_every_command_about_caches_works(amphora, s3_server, tmp_path):
-    s3_server.client().create_bucket(Bucket="ci")
+    s3_server.client().create_bucket(Bucket="ci-cache")
     page = (ROOT / "docs/caches.md").read_text().replace("http://localhost:9000", s3_server.url)
     lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
     assert len(lines) >= 5

@@ -125,7 +125,7 @@ def test_a_clean_store_executes_nothing(build, machine, cache):
     assert "WARN" not in first.errors + second.errors
 
 
-@caches("local", "s3")
+@caches("local")
 def test_min_keeps_what_the_image_has(build, machine, cache):
     build.write(DOCKERFILE, source="text")
     machine("first", cache.environment)("--cache-to", cache.write)
@@ -134,7 +134,7 @@ def test_min_keeps_what_the_image_has(build, machine, cache):
     assert ran["RUN echo done >> /made"] == ["cached"]
 
 
-@caches()
+@caches("registry", "s3", "gha")
 def test_writers_at_the_same_time_add_and_never_take_away(build, machine, cache):
     """The jobs of a matrix: each builds its platform, all share one cache."""
     build.write(DOCKERFILE, source="text")

@@ -101,7 +101,7 @@ def test_a_killed_writer_leaves_a_cache_that_reads(request, build, machine, kind
         service = request.getfixturevalue("google")
         place = f"type=gcs,bucket=cache,endpoint_url={service.url}"
         environment = {"GOOGLE_BEARER_TOKEN": service.token}
-        service.held = "PUT /cache/manifests/"
+        service.held = "PUT /cache/manifests"
     else:
         service = request.getfixturevalue("actions")
         place = "type=gha"
@@ -134,7 +134,6 @@ def test_a_killed_writer_leaves_a_cache_that_reads(request, build, machine, kind
     [
         ("bucket=no-such-bucket", "create it"),
         ("access_key_id=AKIAWRONG,secret_access_key=hunter2", "check the keys"),
-        ("endpoint_url=http://127.0.0.1:1", "check the endpoint"),
     ],
 )
 def test_what_goes_wrong_with_a_bucket(build, s3, change, why):
