@@ -6,10 +6,9 @@ a matrix share one place, and a build fetches no more than it needs, when it nee
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from amphora.build.caches.inline import Records
-from amphora.build.caches.opening import Caches
 from amphora.build.caches.places import CachePlace, Inline
 from amphora.core.digest import Digest
 from amphora.core.errors import (
@@ -22,6 +21,10 @@ from amphora.oci.layers.compression import LayerReader
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
 from amphora.system.tasks import in_thread
+
+if TYPE_CHECKING:
+    from amphora.build.caches.cache import Cache
+    from amphora.build.caches.opening import Caches
 
 _CHUNK = 1 << 20
 #: Something is wrong with one step, not with the cache.
@@ -47,20 +50,21 @@ class SharedCache:
         self._damaged: set[str] = set()
         self._sources = list(sources)
         self._warn = warn
-        self._caches = Caches(store.blobs, insecure)
+        self._insecure = insecure
+        self._caches: Caches | None = None
 
     async def __aenter__(self) -> Self:
-        await self._caches.__aenter__()
         return self
 
     async def __aexit__(self, *raised: object) -> None:
-        await self._caches.__aexit__(*raised)
+        if self._caches is not None:
+            await self._caches.close()
 
     async def fetch(self, key: str) -> None:
         """Have the store know the step, if one of the caches does."""
         for place in tuple(self._sources):
             try:
-                record = await (await self._caches.at(place)).find(key)
+                record = await (await self._at(place)).find(key)
                 if record is not None:
                     await in_thread(self._remember, key, record)
                     return
@@ -83,7 +87,7 @@ class SharedCache:
                 continue
             records = self.records(None if place.everything else layers)
             try:
-                await (await self._caches.at(place)).add(records, self._damaged)
+                await (await self._at(place)).add(records, self._damaged)
             except AmphoraError as error:
                 if not place.ignore_error:
                     raise
@@ -97,6 +101,14 @@ class SharedCache:
             for key, record in found.items()
             if record is not None and (layers is None or _belongs(record, layers))
         }
+
+    async def _at(self, place: CachePlace) -> "Cache":
+        # Most builds have no cache but their store, and need no HTTP client.
+        from amphora.build.caches.opening import Caches  # noqa: PLC0415
+
+        if self._caches is None:
+            self._caches = Caches(self._store.blobs, self._insecure)
+        return await self._caches.at(place)
 
     def _remember(self, key: str, record: CacheRecord) -> None:
         if record.layer is not None and record.diff_id is not None:

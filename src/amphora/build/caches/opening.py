@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Self
 
 from amphora.build.caches.cache import Cache
 from amphora.build.caches.directory import DirectoryCache
@@ -28,7 +27,7 @@ _PARALLEL = 4
 
 
 class Caches:
-    """The caches of one build; an asynchronous context manager, which closes them."""
+    """The caches of one build."""
 
     def __init__(self, blobs: BlobStore, insecure: Sequence[str]) -> None:
         self._blobs = blobs
@@ -38,10 +37,8 @@ class Caches:
         self._stack = AsyncExitStack()
         self._lock = asyncio.Lock()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *raised: object) -> None:
+    async def close(self) -> None:
+        """Give up the connections."""
         await self._stack.aclose()
 
     async def at(self, place: CachePlace) -> Cache:
@@ -67,7 +64,7 @@ class Caches:
                 raise AssertionError("an inline cache is no place of its own")
 
     def _in_bucket(self, where: InBucket) -> Cache:
-        # The library is large, and most builds need none.
+        # Only buckets need the library.
         from amphora.remote.objects import Objects  # noqa: PLC0415
 
         return ObjectCache(
