@@ -5,19 +5,21 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.8
+ATHERIS_VERSION := 3.1.0
 PYTHON := /usr/bin/python3
 APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap passt python3-venv debian-archive-keyring ca-certificates
 HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architecture).bin
 # The CPU that tests take for the other one, and its compiler.
 CROSS := $(if $(filter arm64,$(shell dpkg --print-architecture)),amd64 x86-64,arm64 aarch64)
 # Real clients and peers that the tests and the benchmarks talk to, and compilers for tests.
-APT_TEST_PACKAGES := openssh-client skopeo buildah git gcc libc6-dev \
+APT_TEST_PACKAGES := openssh-client skopeo buildah git busybox-static gcc libc6-dev \
     gcc-$(word 2,$(CROSS))-linux-gnu libc6-dev-$(word 1,$(CROSS))-cross
 # A company's own certificate authority is known to the system, not to uv.
 export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
-.PHONY: help setup setup-test demo test lint format lock docs bench bench-build bench-handoff bench-verify same-bytes clean
+.PHONY: help setup setup-test demo test lint format lock docs bench bench-build bench-handoff \
+    bench-verify same-bytes conformance-peer fuzz clean
 
 help: ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -89,5 +91,19 @@ bench-verify: setup ## Measure verifying every file against decompressing the la
 same-bytes: setup ## Compare what handoff builds with what pure emulation builds
 	.venv/bin/python bench/same_bytes.py $(WORKLOADS)
 
+conformance-peer: setup-test ## Build the conformance cases with BuildKit too, and compare
+	PYTHONPATH=tests .venv/bin/python bench/conformance_peer.py $(CASES)
+
+fuzz: .fuzz/installed $(HANDOFF) ## Fuzz what reads input from outside, RUNS inputs for each target
+	.fuzz/bin/python fuzz/run.py $(TARGETS)
+
+# An environment of its own: atheris has no wheel for every CPU that the tests run on.
+.fuzz/installed: requirements.lock pyproject.toml | .uv/bin/uv
+	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .fuzz
+	.uv/bin/uv pip install --quiet --python .fuzz --require-hashes -r requirements.lock
+	.uv/bin/uv pip install --quiet --python .fuzz --no-deps --no-build-isolation --editable .
+	.uv/bin/uv pip install --quiet --python .fuzz atheris==$(ATHERIS_VERSION)
+	@touch $@
+
 clean:
-	rm -rf .venv .uv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .uv .fuzz dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.filetree import Entry, FileTree, Source
@@ -18,7 +18,14 @@ from amphora.build.ignore import IgnoreRules
 from amphora.core.digest import Digest
 from amphora.core.errors import ContextError, DockerfileError
 from amphora.remote.git import Repositories
-from amphora.remote.location import GitLocation, is_git, is_remote, parse_git, shown_url
+from amphora.remote.location import (
+    GitLocation,
+    is_git,
+    is_remote,
+    parse_git,
+    path_of,
+    shown_url,
+)
 from amphora.system.roots import resolve_in_root
 
 if TYPE_CHECKING:
@@ -130,7 +137,7 @@ class Fetcher:
 
 def file_name(url: str) -> str:
     """What the path of a URL ends in, as BuildKit names the file; empty if there is nothing."""
-    name = basename(unquote(urlsplit(url).path).rstrip("/"))
+    name = basename(unquote(path_of(url)).rstrip("/"))
     return "" if name in {".", ".."} else name.replace("\0", "")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105
 _PIECE = re.compile(
-    rf"""\s*,?\s*(?:
+    rf"""\s*(?:,\s*)?(?:
         (?P<key>{_TOKEN})\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>{_TOKEN}))
       | (?P<scheme>{_TOKEN})
     )""",

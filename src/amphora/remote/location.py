@@ -5,7 +5,7 @@ https://docs.docker.com/build/concepts/context/#git-repositories and #url-querie
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from amphora.core.errors import InvalidValueError
 
@@ -57,9 +57,9 @@ def is_git(text: str) -> bool:
     """Does it name a Git repository? Over HTTP those whose path ends in `.git` do."""
     if _SCP.fullmatch(text):
         return True
-    parts = urlsplit(text)
-    if parts.scheme in {"git", "ssh"}:
-        return True
+    parts = _split(text)
+    if parts is None or parts.scheme in {"git", "ssh"}:
+        return parts is not None
     return parts.scheme in {"http", "https"} and parts.path.endswith(".git")
 
 
@@ -87,9 +87,25 @@ def is_commit(ref: str) -> bool:
 
 def shown_url(url: str) -> str:
     """A URL for messages and cache keys: no password, no query (it may hold a signature)."""
-    parts = urlsplit(url)
+    parts = _split(url)
+    if parts is None:
+        return f"{url.partition('://')[0]}://…"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query="", fragment="")) if parts.scheme else url
+
+
+def path_of(url: str) -> str:
+    """The path in a URL; empty if it cannot be read."""
+    parts = _split(url)
+    return parts.path if parts else ""
+
+
+def _split(text: str) -> SplitResult | None:
+    """The parts of a URL; None for one that Python refuses, as with half an IPv6 address."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
 
 
 def _with_fragment(location: GitLocation, fragment: str) -> GitLocation:

@@ -135,3 +135,8 @@ def test_no_more_at_a_time_than_agreed():
 
     asyncio.run(for_each(range(20), work, limit=3))
     assert most == 3
+
+
+def test_blanks_before_nonsense_are_looked_at_once():
+    """Each once: with every way to divide them this would take hours."""
+    assert parse_challenges(["Basic" + " " * 1_000_000 + '"']) == (Challenge("basic", {}),)

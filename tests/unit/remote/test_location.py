@@ -3,7 +3,7 @@
 import pytest
 
 from amphora.core.errors import InvalidValueError
-from amphora.remote.location import GitLocation, is_git, is_remote, parse_git, shown_url
+from amphora.remote.location import GitLocation, is_git, is_remote, parse_git, path_of, shown_url
 
 REPOSITORY = "https://host/team/name.git"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -72,3 +72,13 @@ def test_a_password_and_a_query_are_never_shown():
     assert shown_url("https://me:secret@host:1/a?key=secret#secret") == "https://host:1/a"
     assert parse_git("https://me:secret@host/a.git#v1").shown == "https://host/a.git"
     assert shown_url("git@host:name") == "git@host:name"
+
+
+@pytest.mark.parametrize(
+    "text", ["https://[host/a.git", "http://me:secret@[::1/a.git", "https://\u2100/a.git"]
+)
+def test_what_python_takes_for_no_url_is_no_repository_and_shows_nothing(text):
+    assert is_remote(text)
+    assert not is_git(text)
+    assert shown_url(text) == f"{text.partition(':')[0]}://…"
+    assert path_of(text) == ""

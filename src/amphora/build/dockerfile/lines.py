@@ -12,7 +12,7 @@ from amphora.build.dockerfile.source import Notice, Piece, Source, excerpt
 from amphora.build.dockerfile.words import SPACE, Command, Word, is_json, split_command
 from amphora.core.errors import DockerfileError
 
-_DIRECTIVE = re.compile(r"#\s*(?P<name>[a-zA-Z][a-zA-Z0-9]*)\s*=\s*(?P<value>.+?)\s*")
+_DIRECTIVE = re.compile(r"#\s*(?P<name>[a-zA-Z][a-zA-Z0-9]*)\s*=\s*(?P<value>\S.*)")
 _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _TAKE_HEREDOCS = frozenset({"add", "copy", "run"})
 

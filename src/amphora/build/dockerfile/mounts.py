@@ -32,7 +32,7 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     "secret": _FILE | {"id", "source", "target", "env", "required"},
     "ssh": _FILE | {"id", "target", "required"},
 }
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([kmgtp]?)i?b?", re.IGNORECASE)
 _POWERS = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t", "p"))}
 _MOST_ID = 2**32 - 2
 

@@ -17,7 +17,8 @@ _NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = re.compile(f"(?:{_DURATION_PART.pattern})+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _REAL_TIME = frozenset(
@@ -33,11 +34,11 @@ def read_duration(text: str) -> int:
     """
     sign = text[:1] if text[:1] in {"+", "-"} else ""
     digits = text.removeprefix(sign)
-    parts = _DURATION_PART.findall(digits)
     if digits == "0":
         return 0
-    if not parts or "".join(number + unit for number, unit in parts) != digits:
+    if not _DURATION.fullmatch(digits):
         raise ValueError(f"{text[:40]!r} is not a duration such as 30s or 1m30s")
+    parts = _DURATION_PART.findall(digits)
     nanoseconds = sum(_scale(number, _NANOSECONDS[unit]) for number, unit in parts)
     if nanoseconds >= 2**63:
         raise ValueError(f"{text[:40]!r} is longer than 292 years")

@@ -202,6 +202,13 @@ def test_errors_point_at_the_place(text, excerpt):
     assert caught.value.excerpt == excerpt
 
 
+def test_a_long_directive_is_looked_at_once():
+    """Each blank once: with every way to divide them this would take minutes."""
+    blanks = " " * 500_000
+    read = read_script(f"# syntax{blanks}={blanks}a{blanks}b{blanks}\nFROM a\n", "Dockerfile")
+    assert read.directives == {"syntax": f"a{blanks}b"}
+
+
 ROWS = st.lists(
     st.sampled_from(["RUN a", "RUN <<E", "E", "#", "# escape=`", "\\", " \\", "`", "", "\t"])
     | st.text(max_size=10),

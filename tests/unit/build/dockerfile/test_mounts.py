@@ -83,6 +83,12 @@ def test_sizes(text, size):
     assert read_size(text) == size
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "1." + "9" * 400, "", "m", "-1"])
+def test_wrong_sizes(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        read_size(text)
+
+
 @given(st.text(max_size=60))
 def test_no_text_is_worse_than_a_mistake(text):
     try:

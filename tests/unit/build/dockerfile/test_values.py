@@ -108,3 +108,9 @@ def test_any_text_is_a_port_or_an_error(text):
     except ValueError:
         return
     assert all(port.endswith(("/tcp", "/udp")) for port in ports)
+
+
+def test_a_long_duration_is_looked_at_once():
+    """Each digit once: with every way to divide them this would take days."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        read_duration("1" * 200_000)

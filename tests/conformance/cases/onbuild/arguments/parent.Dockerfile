@@ -1,0 +1,3 @@
+FROM scratch
+ONBUILD ARG WHO=nobody
+ONBUILD LABEL who=$WHO

@@ -1,0 +1,2 @@
+FROM scratch
+onbuild label a=1
