@@ -80,21 +80,18 @@ class StageScope:
         return tuple(found)
 
     def _arg(self, arg: ins.Arg) -> ins.Arg:
-        variables = tuple(self._variable(arg, item) for item in arg.variables)
-        for variable in variables:
-            self.arguments[variable.name] = variable.default
-            if variable.default is not None:
-                self._variables[variable.name] = variable.default
-        return replace(arg, variables=variables)
+        return replace(arg, variables=tuple(self._variable(arg, item) for item in arg.variables))
 
     def _variable(self, arg: ins.Arg, variable: ins.ArgVariable) -> ins.ArgVariable:
-        name = self._text(arg, variable.name)
-        value = self.scope.build_args.get(name)
+        value = self.scope.build_args.get(variable.name)
         if value is None and variable.default is not None:
             value = self._text(arg, variable.default)
         if value is None:
-            value = self.scope.arguments.get(name)
-        return ins.ArgVariable(name, value)
+            value = self.scope.arguments.get(variable.name)
+        self.arguments[variable.name] = value
+        if value is not None:
+            self._variables[variable.name] = value
+        return ins.ArgVariable(variable.name, value)
 
     def _env(self, env: ins.Env) -> ins.Env:
         expanded = replace(env, pairs=self._pairs(env, env.pairs))
