@@ -126,7 +126,13 @@ def _unset(word: str, scope: Scope) -> frozenset[str]:
 
 def _bare(text: str, names: set[str] | frozenset[str]) -> list[str]:
     """Those written without a word to take in place of the missing value."""
-    return [name for name in names if name and re.search(rf"\$(?:{name}(?!\w)|\{{{name}\}})", text)]
+    return [name for name in names if name and _stands_bare(name, text)]
+
+
+def _stands_bare(name: str, text: str) -> bool:
+    """A name may be a special parameter (`$*`), which means something else to `re`."""
+    escaped = re.escape(name)
+    return re.search(rf"\$(?:{escaped}(?!\w)|\{{{escaped}\}})", text) is not None
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:

@@ -124,6 +124,11 @@ def test_a_default_that_is_not_needed_is_not_evaluated():
         found("ARG A=${B:?needed}\nFROM scratch")
 
 
+@pytest.mark.parametrize("name", list("@*#?-$!0"))
+def test_special_parameters_are_variables_without_a_value(name):
+    assert found(f'FROM scratch\nLABEL a="${name} y"') == [("UndefinedVar", 2)]
+
+
 def test_checks_are_skipped_by_name_or_all_at_once():
     text = "FROM a as Base\nCMD run it"
     assert len(found(text)) == 3
