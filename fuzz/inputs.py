@@ -177,3 +177,24 @@ def _skeleton(supply: Supply) -> dict[str, Any]:
             {"os": "linux", "architecture": "arm64", "rootfs": {"type": "layers", "diff_ids": []}},
         )
     )
+
+
+def program(supply: Supply) -> bytes:
+    """An ELF file: a right header, segments with offsets that nearly always lie inside."""
+    wide, order = supply.choice((True, False)), supply.choice(("<", ">"))
+    machine = supply.choice((62, 183, 40, 3, 243, 0))
+    count = supply.number(5)
+    start = 64 if wide else 52
+    entry = 56 if wide else 32
+    identity = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1, 0]) + bytes(8)
+    layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
+    fields = (3, machine, 1, 0, start, supply.number(512), 0, start, entry, count, 40, 2, 0)
+    made = identity + struct.pack(order + layout, *fields)
+    for _ in range(count):
+        kind = supply.choice((1, 2, 3, 4, 0x6474E553))
+        place, size = supply.number(700), supply.number(300)
+        parts = (kind, 6, place, place, place, size, size, 8)
+        if not wide:
+            parts = (kind, place, place, place, size, size, 6, 8)
+        made += struct.pack(order + ("IIQQQQQQ" if wide else "IIIIIIII"), *parts)
+    return made + supply.rest()

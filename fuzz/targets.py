@@ -37,6 +37,7 @@ from amphora.oci.members import members
 from amphora.oci.model import Index, Manifest
 from amphora.registry.challenge import parse_challenges
 from amphora.remote.location import is_git, is_remote, parse_git, path_of, shown_url
+from amphora.system.binary import read_binary
 from supply import Supply
 
 _HOST = Platform("linux", "amd64")
@@ -233,10 +234,17 @@ def challenges(data: bytes) -> None:
     parse_challenges([data.decode("latin-1")])
 
 
+def programs(data: bytes) -> None:
+    """What an image's programs say of themselves."""
+    content = inputs.program(Supply(data))
+    if found := read_binary(content):
+        assert isinstance(found.damaged, bool)
+
+
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
         *(dockerfile, instructions, expansion, patterns, tar, headers, compressed, documents),
-        *(names, locations, values, challenges),
+        *(names, locations, values, challenges, programs),
     )
 }
