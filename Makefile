@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 UV_VERSION := 0.13.8
-ATHERIS_VERSION := 3.1.0
+ATHERIS_VERSION := 3.0.0
 PYTHON := /usr/bin/python3
 APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap passt python3-venv debian-archive-keyring ca-certificates
 HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architecture).bin

@@ -73,7 +73,7 @@ def read_image(layout: Path, digest: str) -> Image:
         (only,) = document["manifests"]
         return read_image(layout, only["digest"])
     files: dict[str, File] = {}
-    for layer in document["layers"]:
+    for layer in document["layers"] or ():  # Go writes null for none
         _apply(files, _uncompressed(layout, layer["digest"]))
     return Image(files, json.loads(_blob(layout, document["config"]["digest"])))
 

@@ -9,7 +9,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import Stage
-from amphora.build.metadata import change_config, command_line, join
+from amphora.build.metadata import change_config, command_line
 from amphora.build.programs import Programs
 from amphora.build.sandbox import Sandbox
 from amphora.build.state import ImageState
@@ -83,10 +83,10 @@ class StageBuild:
             case ast.Transfer():
                 directory = state.config.working_dir
                 step = await self._around.copy_step(self._stage, self._target, expanded, directory)
-            case ast.Workdir(path=path):
+            case ast.Workdir():
                 state = self._change(state, expanded)
-                place = join(state.config.working_dir, path)
-                step = WorkdirStep(place, state.config.user, self._around.time)
+                place, owner = state.config.working_dir, state.config.user
+                step = WorkdirStep(place, owner, self._around.time)
             case _:
                 changed = self._change(state, expanded)
                 return state.with_config(changed.config, created_by)

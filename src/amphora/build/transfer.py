@@ -158,7 +158,8 @@ def _find(
     find = tree.find_with_parents if parents else tree.find
     found: list[Source] = []
     for pattern in patterns:
-        sources = find(pattern, excludes)
+        with instruction.source.located(instruction.source.span(pattern)):
+            sources = find(pattern, excludes)
         if not sources and not gopath.has_wildcard(pattern):
             raise _missing(instruction, pattern, where)
         found += sources
