@@ -27,6 +27,8 @@ from conformance.case import ENVIRONMENT, Case, cases, host_architecture, lay_ou
 from conformance.look import NOTHING, Image, read_image
 
 _BUILD = ("docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false")
+#: The peer may have no other network.
+_NETWORK = "--network=host"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Peer:
         output = f"--output=type=oci,dest={self._seen(archive)}"
         base = self._named(NAME, self.scratch / NAME, self.base_digest)
         done = subprocess.run(
-            ["chroot", str(self.root), *_BUILD, *base, output, *arguments],
+            ["chroot", str(self.root), *_BUILD, _NETWORK, *base, output, *arguments],
             env={"PATH": os.environ["PATH"], "HOME": "/root", **ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -89,7 +91,10 @@ class Peer:
 
 
 def _lines(fields: object) -> list[str]:
-    return [f"{name}: {json.dumps(value)}" for name, value in sorted(dict(fields).items())]
+    return [
+        f"{name}: {json.dumps(value, sort_keys=True)}"
+        for name, value in sorted(dict(fields).items())
+    ]
 
 
 def _digest(layout: Path) -> str:

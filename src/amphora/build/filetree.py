@@ -157,10 +157,11 @@ class FileTree:
         real = resolve_in_root(self.root, name)
         if not real.exists() or ((self.root / name).is_symlink() and self.ignores(name)):
             return None
-        if name and (excludes.ignores(name) or excludes.ignores(PurePath(name).name)):
-            return None
         relative = self._relative(real)
         top = Entry("", real, real.lstat())
+        # Of a directory, as with BuildKit, only what is in it can be left out.
+        if not top.is_directory and any(map(excludes.ignores, (name, PurePath(name).name))):
+            return None
         inside = list(self._walk(relative, "", excludes)) if top.is_directory else []
         if not inside and self.ignores(relative):
             return None

@@ -151,7 +151,7 @@ def _explaining_unreadable() -> Iterator[None]:
 def _find(
     tree: FileTree, instruction: ast.Transfer, patterns: Sequence[str], where: str
 ) -> list[Source]:
-    """What the sources name; a wildcard may match nothing, as with BuildKit."""
+    """What the sources name; a wildcard may match nothing, and --exclude may leave out all."""
     with instruction.source.explain("--exclude is wrong"):
         excludes = IgnoreRules.of(instruction.exclude)
     parents = isinstance(instruction, ast.Copy) and instruction.parents
@@ -160,16 +160,15 @@ def _find(
     for pattern in patterns:
         with instruction.source.located(instruction.source.span(pattern)):
             sources = find(pattern, excludes)
-        if not sources and not gopath.has_wildcard(pattern):
+            is_there = sources or gopath.has_wildcard(pattern) or find(pattern, IgnoreRules())
+        if not is_there:
             raise _missing(instruction, pattern, where)
         found += sources
     return found
 
 
 def _missing(instruction: ast.Transfer, pattern: str, where: str) -> ContextError:
-    culprits = [".dockerignore"] if where == "the build context" else []
-    culprits += ["--exclude"] if instruction.exclude else []
-    or_left_out = f", or {' or '.join(culprits)} leaves it out" if culprits else ""
+    or_left_out = ", or .dockerignore leaves it out" if where == "the build context" else ""
     return ContextError(
         f"{instruction.keyword} cannot find {pattern!r}",
         why=f"nothing of that name is in {where}{or_left_out}",

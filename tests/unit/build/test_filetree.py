@@ -238,7 +238,7 @@ def copied(root, pattern, *excludes, parents=False, ignore=""):
         ("src", ["*.c"], ["src", "deep", "deep/util.c"]),
         ("src/*", ["main.c"], ["deep", "util.c"]),
         ("src/*", ["src/main.c"], ["deep", "util.c"]),
-        ("src/*", ["deep"], ["main.c"]),
+        ("src/*", ["deep"], ["deep", "util.c", "main.c"]),
         ("a.txt", ["*"], []),
     ],
 )
