@@ -26,8 +26,8 @@ from amphora.oci.layers.writer import LayerWriter
 from amphora.oci.store import Store
 from amphora.system.namespace import run_inside
 
-#: Servers of this machine, for the tests that fetch from them.
-pytest_plugins = ["servers", "clouds"]
+#: Servers of this machine, for the tests that fetch from them; ordinary users.
+pytest_plugins = ["servers", "clouds", "accounts"]
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("untimed", deadline=None)

@@ -1,18 +1,15 @@
 """Without root: a user with subordinate IDs builds, verifies and removes all the same."""
 
-import grp
 import json
 import os
-import pwd
 import shutil
 import subprocess
-import sys
 import tarfile
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from accounts import subordinate_ranges
 
 from amphora.core import errors
 
@@ -25,7 +22,6 @@ pytestmark = [
 ]
 
 BOTH = "linux/amd64,linux/arm64"
-NEW_USER = "amphora-test"
 DOCKERFILE = """\
 FROM busybox AS made
 RUN mkdir /made; for i in $(seq 50); do echo $i > /made/$i; done; chown -R mail:staff /made
@@ -36,61 +32,12 @@ RUN uname -m > /machine; id -u > /who; rm /bin/vi
 USER mail
 CMD ["sh", "-c", "cat /machine; id -u; stat -c %u:%g /made/7"]
 """
-_IMPORT = """
-import pathlib, sys
-from amphora.oci.archive import import_archive
-from amphora.oci.store import Store
-with open(sys.argv[2], "rb") as archive:
-    import_archive(Store(pathlib.Path(sys.argv[1])), archive)
-"""
-
-
-def subordinate_ranges(name, kind):
-    lines = Path(f"/etc/sub{kind}").read_text().split()
-    fields = [line.split(":") for line in lines]
-    return [range(int(start), int(start) + int(n)) for owner, start, n in fields if owner == name]
-
-
-@pytest.fixture(scope="session")
-def user():
-    """An ordinary user with subordinate IDs: one that is there, or one for these tests."""
-    for entry in pwd.getpwall():
-        if entry.pw_uid >= 1000 and all(
-            subordinate_ranges(entry.pw_name, k) for k in ("uid", "gid")
-        ):
-            yield entry
-            return
-    subprocess.run(["useradd", "--create-home", NEW_USER], check=True)
-    try:
-        yield pwd.getpwnam(NEW_USER)
-    finally:
-        subprocess.run(["userdel", "--remove", NEW_USER], check=True, capture_output=True)
 
 
 @pytest.fixture
-def home(user):
-    """A directory of the user's own, which it can get to."""
-    with tempfile.TemporaryDirectory(prefix="amphora-user-", dir="/var/tmp") as name:
-        shutil.chown(name, user.pw_uid, user.pw_gid)
-        yield Path(name)
-
-
-@pytest.fixture
-def as_user(amphora, user, home, busybox_archive):
+def as_user(started_by_user, busybox_archive):
     """The program run by the user, `busybox:latest` in its store."""
-    group = grp.getgrgid(user.pw_gid).gr_name
-    prefix = ("setpriv", f"--reuid={user.pw_name}", f"--regid={group}", "--init-groups")
-    program = replace(amphora, home=home, prefix=prefix)
-    readable = subprocess.run(program.command("--version"), check=False, capture_output=True)
-    if readable.returncode != 0:
-        pytest.skip(f"{user.pw_name} cannot run {program.command()[-1]}")
-    archive = shutil.copy(busybox_archive, home / "busybox.tar")
-    subprocess.run(
-        [*prefix, sys.executable, "-c", _IMPORT, program.store, archive],
-        env=program.environ(),
-        check=True,
-    )
-    return program
+    return started_by_user(busybox_archive)
 
 
 def write_context(home, dockerfile=DOCKERFILE):
@@ -288,3 +235,9 @@ def test_the_store_of_somebody_else_is_refused(as_user, seeded, home):
         assert done.returncode == errors.StoreError.exit_code, done.stderr
         assert "permission denied" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_context_out_of_reach_is_said(as_user, tmp_path):
+    done = as_user("build", tmp_path)
+    assert done.returncode == errors.ContextError.exit_code
+    assert "a directory above it may not be entered" in done.stderr

@@ -120,7 +120,15 @@ class Opener:
             download = await self._fetcher.downloads.fetch(location)
             return await in_thread(self._unpacked, download.path)
         directory = Path(location)
-        if not directory.is_dir():
+        try:
+            is_directory = directory.is_dir()
+        except PermissionError as error:
+            raise ContextError(
+                f"{directory} is no build context for this user",
+                why="a directory above it may not be entered",
+                next_command="have it opened (chmod +x), or copy the context elsewhere",
+            ) from error
+        if not is_directory:
             raise ContextError(
                 f"{directory} is no build context",
                 why="it is not a directory",
