@@ -52,6 +52,7 @@ def elf(
     runpath="",
     isa=0,
     go="",
+    modules="",
     arm=None,
 ):
     """An ELF file; dynamic if it names a loader or a library. `loader` True is the CPU's own."""
@@ -85,8 +86,8 @@ def elf(
         body_at = position + len(body)
         body += content + bytes(-len(content) % 8)
         segments.append((part, body_at, len(content)))
-    if go:
-        body += _go_info(go)
+    if go or modules:
+        body += _go_info(go, modules)
     total = position + len(body)
     attributes_at = total
     sections = b""
@@ -126,13 +127,15 @@ def _isa_note(level, wide):
     return struct.pack("<III", 4, len(content), 5) + b"GNU\0" + content
 
 
-def _go_info(setting):
+def _go_info(setting, modules):
     """A Go program's build info: the version and the module information, lengths in front."""
-    text = b"x" * 16 + f"path\tmain\nbuild\tGOOS=linux\nbuild\t{setting}\n".encode() + b"y" * 16
+    lines = f"path\tmain\n{modules}build\tGOOS=linux\nbuild\t{setting}\n"
+    text = b"x" * 16 + lines.encode() + b"y" * 16
     version = b"go1.24.1"
-    assert len(text) < 128
+    assert len(text) < 1 << 14
+    length = bytes([len(text) & 0x7F | 0x80, len(text) >> 7])
     inline = b"\xff Go buildinf:" + b"\x08\x02" + bytes(16)
-    return inline + bytes([len(version)]) + version + bytes([len(text)]) + text
+    return inline + bytes([len(version)]) + version + length + text
 
 
 def _arm_attributes(cpu_arch, order):

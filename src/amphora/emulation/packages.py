@@ -11,6 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Self
 
+from amphora.core.paragraphs import paragraphs
 from amphora.system.roots import list_in_root, read_in_root
 
 #: OCI's platform → Debian's name of the port.
@@ -38,7 +39,7 @@ _LARGEST_FILE = 16 << 20
 #: The states in which a package's files are those of its version, all of them.
 _UNPACKED = ("installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending")
 
-_FIELD = re.compile(rb"(Package|Version|Status): (.*)\n?$")
+_FIELDS = ("Package", "Version", "Status")
 
 #: The suffixes of a package that was built again from the same source: as a cross compiler,
 #: or for one CPU only (a binary-only upload).
@@ -70,7 +71,8 @@ def _versions(root: Path) -> dict[str, str]:
     versions: dict[str, str] = {}
     updates = [f"{_UPDATES}/{name}" for name in list_in_root(root, _UPDATES) if name.isdigit()]
     for file in (_STATUS, *updates):
-        for fields in _paragraphs(read_in_root(root, file, _LARGEST_FILE) or b""):
+        content = read_in_root(root, file, _LARGEST_FILE) or b""
+        for fields in paragraphs(content, _FIELDS):
             state = fields.get("Status", "").rpartition(" ")[2]
             if state in _UNPACKED and len(fields) == 3:
                 versions[fields["Package"]] = fields["Version"]
@@ -125,16 +127,3 @@ def _lines(root: Path, kind: str) -> Iterator[tuple[str, str]]:
             content = read_in_root(root, f"{_INFO}/{name}", _LARGEST_FILE) or b""
             for line in BytesIO(content):
                 yield name.removesuffix(kind).partition(":")[0], os.fsdecode(line.rstrip(b"\n"))
-
-
-def _paragraphs(content: bytes) -> Iterator[dict[str, str]]:
-    """The three fields of interest of each package: paragraphs end with an empty line."""
-    fields: dict[str, str] = {}
-    for line in BytesIO(content):
-        match = _FIELD.match(line)
-        if match:
-            fields[match[1].decode()] = match[2].decode(errors="replace")
-        elif line == b"\n":
-            yield fields
-            fields = {}
-    yield fields

@@ -123,21 +123,29 @@ def go_settings(image: Image, segments: Sequence[Segment]) -> dict[str, str]:
 
     Of programs since Go 1.18, which have them where they can be read without running.
     """
+    _, text = go_information(image, segments)
+    pairs = (line[len("build\t") :] for line in text.split("\n") if line.startswith("build\t"))
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def go_information(image: Image, segments: Sequence[Segment]) -> tuple[str, str]:
+    """The version of Go (`go1.24.4`) and the lines about modules and settings; else empty."""
     data = [each for each in segments if each.kind == PT_LOAD and each.flags & _WRITABLE]
     for segment in data[:_MOST_DATA]:
         found = image.find(_GO_MAGIC, segment.offset, segment.offset + segment.size)
         if found >= 0 and image[found + 15 : found + 16] == bytes([_GO_INLINE]):
-            return _settings(bytes(image[found + 32 : found + 32 + _LARGEST]))
-    return {}
+            return _go_texts(bytes(image[found + 32 : found + 32 + _LARGEST]))
+    return "", ""
 
 
-def _settings(content: bytes) -> dict[str, str]:
-    """Out of the version and the module information, each with its length in front."""
+def _go_texts(content: bytes) -> tuple[str, str]:
+    """The version and the module information, each with its length in front."""
     size, position = _uleb(content, 0)
-    size, position = _uleb(content, position + size)
-    text = content[position : position + size].decode(errors="replace")
-    pairs = (line[len("build\t") :] for line in text.split("\n") if line.startswith("build\t"))
-    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+    version, end = content[position : position + size], position + size
+    size, position = _uleb(content, end)
+    return version.decode(errors="replace"), content[position : position + size].decode(
+        errors="replace"
+    )
 
 
 def _uleb(content: bytes, position: int) -> tuple[int, int]:

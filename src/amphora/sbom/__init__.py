@@ -1,0 +1,1 @@
+"""What software is in a tree of files, and the documents that say so."""
