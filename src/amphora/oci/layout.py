@@ -98,6 +98,9 @@ def _choose(directory: Path, index: Index, tag: str, digest: Digest | None) -> D
         entries = [entry for entry in entries if entry.digest == digest]
     elif tag:
         entries = [entry for entry in entries if _has_tag(entry, tag)]
+    else:
+        # What is attached to an image is none.
+        entries = [entry for entry in entries if entry.artifact_type is None]
     if not entries:
         wanted = str(digest) if digest else f"the tag {tag!r}" if tag else "an image"
         tags = sorted(entry.annotations.get(names.REF_NAME, "(none)") for entry in index.manifests)

@@ -6,6 +6,7 @@ layout, and it goes with its subject when garbage is collected.
 https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md#guidelines-for-artifact-usage
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -70,3 +71,32 @@ def orphans(blobs: BlobStore, images: Sequence[NamedImage]) -> list[NamedImage]:
         joining = [image for image, subject in waiting if subject in reachable]
         waiting = [(image, subject) for image, subject in waiting if subject not in reachable]
     return [image for image, _ in waiting]
+
+
+def by_subject(blobs: BlobStore, images: Sequence[NamedImage]) -> dict[Digest, list[Descriptor]]:
+    """The artifacts among the names of a store by what they are about, each once.
+
+    Raises what `read_document` raises for a damaged one.
+    """
+    found: dict[Digest, dict[Digest, Descriptor]] = {}
+    for image in images:
+        subject = subject_of(blobs, image)
+        if subject is not None:
+            found.setdefault(subject, {})[image.descriptor.digest] = image.descriptor
+    return {subject: list(artifacts.values()) for subject, artifacts in found.items()}
+
+
+def about(blobs: BlobStore, images: Sequence[NamedImage], root: Descriptor) -> list[Descriptor]:
+    """The artifacts about an image, its variants, and such artifacts; each after its subject.
+
+    Raises what `read_document` raises for a damaged one.
+    """
+    told = by_subject(blobs, images)
+    subjects = deque(item.digest for item in walk(blobs, root, allow_absent=True))
+    found: dict[Digest, Descriptor] = {}
+    while subjects:
+        about_it = told.get(subjects.popleft(), ())
+        fresh = {item.digest: item for item in about_it if item.digest not in found}
+        found |= fresh
+        subjects += fresh
+    return list(found.values())

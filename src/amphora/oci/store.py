@@ -99,12 +99,18 @@ class Store:
 
         Raises DigestMismatchError and ManifestError for a damaged one.
         """
-        found = (
-            image.descriptor
-            for image in self.images()
-            if referrers.subject_of(self.blobs, image) == subject
-        )
-        return list({descriptor.digest: descriptor for descriptor in found}.values())
+        return self.artifacts().get(subject, [])
+
+    def artifacts(self) -> dict[Digest, list[Descriptor]]:
+        """All artifacts by what they are about, each once; raises as `referrers` does."""
+        return referrers.by_subject(self.blobs, self.images())
+
+    def artifacts_about(self, root: Descriptor) -> list[Descriptor]:
+        """Those about an image, a variant of it, or such an artifact; each after its subject.
+
+        Raises DigestMismatchError and ManifestError for a damaged one.
+        """
+        return referrers.about(self.blobs, self.images(), root)
 
     def cache_put(self, key: str, record: CacheRecord) -> None:
         """Remember the result of a build step."""

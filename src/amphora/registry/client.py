@@ -1,7 +1,8 @@
 """The client of one registry: resolve, pull and push images with all their platforms."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -113,16 +114,25 @@ class Registry:
         descriptor: Descriptor,
         reference: Reference,
         *,
+        artifacts: Sequence[Descriptor] = (),
         mount_from: Mapping[Digest, str] | None = None,
         progress: Progress = SILENT,
     ) -> None:
         """Send an image from `blobs`, all platforms of it, and tag it last.
 
-        `mount_from` names, for some blobs, another repository of this registry that
-        holds them, so that they need not be sent.
+        `artifacts` are about it (see `attach`) and sent before there is a tag; each comes after
+        what it is about. `mount_from` names, for some blobs, another repository of this registry
+        that holds them, so that they need not be sent.
         """
         push = Push(self._session, blobs, mount_from or {}, progress, self._parallel)
-        await push.run(descriptor, reference)
+        if not artifacts:
+            await push.run(descriptor, reference)
+            return
+        digest = reference.digest or descriptor.digest
+        await push.run(descriptor, replace(reference, tag=None, digest=digest))
+        for artifact in artifacts:
+            await referrers.attach(push, artifact, reference)
+        await push.tag(descriptor, reference)
 
     async def attach(
         self,

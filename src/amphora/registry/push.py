@@ -58,6 +58,10 @@ class Push:
         await for_each(indexes, manifest, limit=1)
         return await self._manifest(root, reference.path, _name(reference))
 
+    async def tag(self, root: Descriptor, reference: Reference) -> None:
+        """Give its tag to what was pushed by digest."""
+        await self._manifest(root, reference.path, _name(reference))
+
     async def _blob(self, uploader: Uploader, descriptor: Descriptor) -> None:
         self.progress.started(descriptor, display_name(descriptor))
         source = self.mount_from.get(descriptor.digest)

@@ -62,3 +62,18 @@ def test_an_artifact_with_a_tag_is_kept_for_its_own_sake(store, make):
     store.tag(Reference.parse("report:1"), made)
     store.collect_garbage()
     assert [image.descriptor.digest for image in store.images()] == [made.digest]
+
+
+def test_all_about_an_image_each_after_its_subject(store, make):
+    variant, other = (make.variant(each).manifest for each in ("linux/amd64", "linux/arm64"))
+    root = make.index(variant, other)
+    first = artifact(store, variant)
+    about_it = artifact(store, first, b"signed")
+    elsewhere = artifact(store, make.image("linux/s390x"))
+    store.tag(HELLO, root)
+    for each in (about_it, first, elsewhere):
+        store.attach(each, HELLO)
+    assert [each.digest for each in store.artifacts_about(root)] == [
+        *(first.digest, about_it.digest)
+    ]
+    assert store.artifacts_about(other) == []

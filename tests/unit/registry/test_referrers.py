@@ -8,7 +8,7 @@ import pytest
 
 from amphora.core.descriptor import OCI_INDEX, OCI_MANIFEST
 from amphora.core.digest import Digest
-from amphora.core.errors import NotFoundError, RegistryError
+from amphora.core.errors import InvalidValueError, NotFoundError, RegistryError
 from amphora.core.reference import Reference
 from amphora.oci.model import Index, Manifest
 from amphora.oci.referrers import put_artifact
@@ -129,3 +129,34 @@ def test_what_is_no_list_is_left_alone(old, client, blobs):
     with pytest.raises(RegistryError, match="not a list of artifacts"):
         client(domain, lambda connection: connection.attach(blobs, made, reference))
     assert registry.manifests[tag] == (OCI_MANIFEST, other)
+
+
+def test_what_is_about_an_image_comes_before_its_tag(old, client, blobs):
+    registry, domain, root, log = old
+    first = artifact(blobs, root)
+    about_it = artifact(blobs, first, b"signed")
+    reference = Reference.parse(f"{domain}/app:1.0")
+    client(
+        domain,
+        lambda connection: connection.push(blobs, root, reference, artifacts=[first, about_it]),
+    )
+    tags = [str(each.digest).replace(":", "-") for each in (root, first)]
+    puts = [each.target for each in log if each.method == "PUT" and "/manifests/" in each.target]
+    assert [re.sub(".*/manifests/", "", each) for each in puts[-6:]] == [
+        *(str(root.digest), str(first.digest), tags[0], str(about_it.digest), tags[1], "1.0")
+    ]
+    assert registry.manifests["1.0"][1] == blobs.read(root.digest)
+
+
+def test_an_image_with_artifacts_is_not_pushed_under_another_digest(
+    server, client, blobs, make_image
+):
+    root = make_image(blobs)
+    reference = server.reference(f"me/app@{Digest.of(b'other')}")
+    with pytest.raises(InvalidValueError, match="cannot be pushed"):
+        client(
+            server.domain,
+            lambda registry: registry.push(
+                blobs, root, reference, artifacts=[artifact(blobs, root)]
+            ),
+        )
