@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from amphora.build.attest.facts import Material
 from amphora.build.state import ImageState, Twin
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -54,16 +55,20 @@ class Bases:
     ) -> tuple[ImageState, Sequence[str]]:
         """The same for an image in an OCI image layout; raises what import_layout raises."""
         root = await in_thread(import_layout, self._store.blobs, directory, tag=tag, digest=digest)
-        return self._state(root, platform)
+        name = directory.resolve().name
+        return self._state(root, platform, Material.of_layout(name, tag, platform, root.digest))
 
     def _from_store(
         self, reference: Reference, platform: Platform
     ) -> tuple[ImageState, Sequence[str]]:
-        return self._state(self._store.resolve(reference), platform)
+        root = self._store.resolve(reference)
+        return self._state(root, platform, Material.of_image(reference, platform, root.digest))
 
-    def _state(self, root: Descriptor, platform: Platform) -> tuple[ImageState, Sequence[str]]:
+    def _state(
+        self, root: Descriptor, platform: Platform, material: Material
+    ) -> tuple[ImageState, Sequence[str]]:
         _, manifest, config = image_for(self._store.blobs, root, platform)
-        state = ImageState.of_image(manifest, config)
+        state = replace(ImageState.of_image(manifest, config), materials=(material,))
         native = self._native(root, platform)
         if native:
             state = replace(state, twin=Twin(native, state.layers))

@@ -3,9 +3,11 @@
 Runs inside the worker's namespaces.
 """
 
+import time
 from collections.abc import Sequence
 
 from amphora.build.assemble import assemble
+from amphora.build.attest.attest import Notary
 from amphora.build.caches.places import Inline
 from amphora.build.events import Listener, Planned
 from amphora.build.plan.make import make_plan
@@ -33,6 +35,7 @@ async def build(
     `planning` the listener is told the plan before anything of it is done.
     Raises the errors of every part: DockerfileError, ContextError, StepFailedError, ….
     """
+    started = time.time()
     async with prepared(
         request, store, jobs=jobs, insecure_registries=insecure_registries, listener=listener
     ) as ready:
@@ -41,13 +44,22 @@ async def build(
             listener(Planned(expected))
         async with together() as group:
             taker = Taker(group, ready.executor, ready.shop, ready.fresh)
-            states = await Solver(ready, group, taker).solve()
+            solver = Solver(ready, group, taker)
+            states = await solver.solve()
         own = {layer.blob.digest for state in states for layer in state.layers}
         await ready.shared.save(request.cache_to, own)
         is_inline = any(isinstance(place.where, Inline) for place in request.cache_to)
         inline = ready.shared.records(own) if is_inline else {}
         image, variants = assemble(store.blobs, request.platforms, states, request.labels, inline)
-        return BuildResult(image, variants, ready.shop.reporter.reports, taker.own_layers, expected)
+        predicates = await Notary(ready, solver.ledger, started).predicates(states)
+        return BuildResult(
+            image,
+            variants,
+            ready.shop.reporter.reports,
+            taker.own_layers,
+            expected,
+            predicates,
+        )
 
 
 async def plan(

@@ -32,13 +32,17 @@ _KEY_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """A step's result, `layer` None if it changed nothing; `cached` if it was not performed."""
+    """A step's result, `layer` None if it changed nothing; `cached` if it was not performed.
+
+    `origin` says where it ran when it was performed, `ran` where now.
+    """
 
     layer: Layer | None
     created: str
     ran: str
     seconds: float
     cached: bool
+    origin: str
     account: Account | None = None
 
 
@@ -102,7 +106,9 @@ class Executor:
         layer = None
         if record.layer is not None and record.diff_id is not None:
             layer = Layer(record.layer, record.diff_id)
-        return Performed(layer, record.created, "cached", record.seconds, cached=True)
+        return Performed(
+            layer, record.created, "cached", record.seconds, cached=True, origin=record.ran
+        )
 
     def content(self, key: str, look: Callable[[], Digest]) -> Digest:
         """The digest of files that never change, under a key that says which; or look at them.
@@ -130,7 +136,13 @@ class Executor:
             layer, outcome = await self._in_mounted_root(parent, step, on_output)
             seconds = time.monotonic() - started
             done = Performed(
-                layer, self._now(), outcome.ran, seconds, cached=False, account=outcome.account
+                layer,
+                self._now(),
+                outcome.ran,
+                seconds,
+                cached=False,
+                origin=outcome.ran,
+                account=outcome.account,
             )
             record = CacheRecord(
                 layer=layer.blob if layer else None,

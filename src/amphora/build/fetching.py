@@ -12,6 +12,7 @@ from posixpath import basename
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from amphora.build.attest.facts import Material
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.filetree import Entry, FileTree, Source
 from amphora.build.ignore import IgnoreRules
@@ -44,6 +45,7 @@ class Fetched:
 
     content: object
     obtain: Callable[[], Awaitable[Source]]
+    material: Material
 
 
 class Fetcher:
@@ -108,7 +110,7 @@ class Fetcher:
             [found] = FileTree(root).find("/", IgnoreRules.of(instruction.exclude))
             return replace(found, unpack=False)
 
-        return Fetched(content, obtain)
+        return Fetched(content, obtain, Material.of_commit(location, commit))
 
     async def _file(self, instruction: ast.Add, url: str) -> Fetched:
         checksum = Digest.parse(instruction.checksum) if instruction.checksum else None
@@ -132,7 +134,7 @@ class Fetcher:
         async def obtain() -> Source:
             return source
 
-        return Fetched(content, obtain)
+        return Fetched(content, obtain, Material.of_file(shown_url(url), download.digest))
 
 
 def file_name(url: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from amphora.build.attest.facts import Material
 from amphora.build.context_hashes import ContextHashes
 from amphora.build.dockerfile.parser import Dockerfile, parse
 from amphora.build.fetching import Fetcher
@@ -38,18 +39,25 @@ _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
+    """`text` is that of the Dockerfile."""
+
     dockerfile: Dockerfile
     context: FileTree
+    text: str
 
 
 class Opener:
-    """Opens contexts for one build; what has to be unpacked goes to `work`."""
+    """Opens contexts for one build; what has to be unpacked goes to `work`.
+
+    `materials` are those that were fetched, by location.
+    """
 
     def __init__(self, fetcher: Fetcher, work: Path, hashes: ContextHashes) -> None:
         """`hashes` knows what was read of directories before."""
         self._fetcher = fetcher
         self._work = work
         self._hashes = hashes
+        self.materials: dict[str, Material] = {}
 
     async def inputs(self, request: BuildRequest) -> Inputs:
         """The Dockerfile, and the context without what its ignore file leaves out.
@@ -69,21 +77,22 @@ class Opener:
         if place.is_file():
             root = self._new_directory()
             text = _decoded(place.read_bytes()[: _LONGEST + 1], shown_url(request.context))
-            return Inputs(parse(text, name), FileTree(root))
+            return Inputs(parse(text, name), FileTree(root), text)
         if name == STDIN:
             text = _decoded(request.stdin.read(_LONGEST + 1), "standard input")
             hashes = self._hashes_of(request.context, place)
-            return Inputs(parse(text, "Dockerfile"), without_ignored(place, hashes=hashes))
+            return Inputs(parse(text, "Dockerfile"), without_ignored(place, hashes=hashes), text)
         if request.context == STDIN or is_remote(request.context):
             content = read_in_root(place, name, _LONGEST + 1)
             if content is None:
                 raise _no_dockerfile(name, "the context has no file of that name")
-            return Inputs(parse(_decoded(content, name), name), without_ignored(place, name))
+            text = _decoded(content, name)
+            return Inputs(parse(text, name), without_ignored(place, name), text)
         path = Path(request.dockerfile) if request.dockerfile else place / _DOCKERFILE
         text = _decoded(_read(path), str(path))
         own = path.with_name(f"{path.name}{_IGNORE_FILE}")
         hashes = self._hashes.of(place)
-        return Inputs(parse(text, str(path)), _tree_without_ignored(place, own, hashes))
+        return Inputs(parse(text, str(path)), _tree_without_ignored(place, own, hashes), text)
 
     async def tree(self, location: str) -> FileTree:
         """A named context: a directory, a Git repository or the URL of a tar.
@@ -114,10 +123,13 @@ class Opener:
         if is_git(location):
             git = parse_git(location)
             commit = await self._fetcher.repositories.pin(git)
+            self.materials[location] = Material.of_commit(git, commit)
             keep = keep_git_dir or bool(git.keep_git_dir)
             return await self._fetcher.tree(git, commit, keep_git_dir=keep)
         if is_remote(location):
             download = await self._fetcher.downloads.fetch(location)
+            shown = shown_url(location)
+            self.materials[location] = Material.of_file(shown, download.digest)
             return await in_thread(self._unpacked, download.path)
         directory = Path(location)
         try:

@@ -1,9 +1,10 @@
 """Everything that one build, or the plan of one, has at hand before its first step."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from amphora.build.attest.facts import Material
 from amphora.build.bases import Bases
 from amphora.build.checks.check import Checked, check, insist
 from amphora.build.context_hashes import ContextHashes
@@ -21,7 +22,10 @@ from amphora.oci.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was asked for, where it is built, and where all that it needs comes from."""
+    """What was asked for, where it is built, and where all that it needs comes from.
+
+    `fetched` are the contexts that were, by location; it grows as they are opened.
+    """
 
     request: BuildRequest
     shop: Workshop
@@ -31,6 +35,7 @@ class Prepared:
     fetcher: Fetcher
     shared: SharedCache
     executor: Executor
+    fetched: Mapping[str, Material]
 
     @property
     def fresh(self) -> set[Line]:
@@ -81,7 +86,17 @@ async def prepared(
         )
         contexts = NamedContexts(request.build_contexts, opener, bases)
         async with shared, shop.networks:
-            yield Prepared(request, shop, inputs, bases, contexts, fetcher, shared, executor)
+            yield Prepared(
+                request=request,
+                shop=shop,
+                inputs=inputs,
+                bases=bases,
+                contexts=contexts,
+                fetcher=fetcher,
+                shared=shared,
+                executor=executor,
+                fetched=opener.materials,
+            )
         hashes.keep()
 
 

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from amphora.build.attest.facts import Predicate
+from amphora.build.attest.options import AttestOptions
 from amphora.build.caches.places import CachePlace
 from amphora.build.plan.plan import Plan
 from amphora.build.run_options import RunOptions
@@ -41,6 +43,7 @@ class BuildRequest:
     no_cache_stages: Collection[str] = ()
     cache_from: Sequence[CachePlace] = ()
     cache_to: Sequence[CachePlace] = ()
+    attest: AttestOptions = field(default_factory=AttestOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class BuildResult:
 
     `own_layers` are those that steps of the Dockerfile made, rather than a base image brought.
     `plan` is what was expected, if that was asked for.
+    `predicates` is what is said of each variant; `artifacts` are those that hold it, beside it.
     """
 
     image: Descriptor
@@ -80,3 +84,5 @@ class BuildResult:
     steps: Sequence[StepReport]
     own_layers: Collection[Digest] = ()
     plan: Plan | None = None
+    predicates: Mapping[Platform, Sequence[Predicate]] = field(default_factory=dict)
+    artifacts: Sequence[Descriptor] = ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from amphora.build.attaching import Attached, Attacher, Files
+from amphora.build.attest.ledger import Ledger
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
@@ -71,6 +72,7 @@ class Solver:
         self.passing_environment: Mapping[str, str] = next(
             iter(self._scopes.values())
         ).proxy_environment
+        self.ledger = Ledger()
         self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
         self._context_steps: dict[tuple[ast.Transfer, str], asyncio.Task[CopyStep]] = {}
 
@@ -99,7 +101,9 @@ class Solver:
         self, stage: Stage, target: Platform, instruction: ast.Transfer, directory: str
     ) -> Step:
         if not isinstance(instruction, ast.Copy) or not instruction.from_:
-            return await self._context_step(instruction, self._ready.inputs.context, directory)
+            step = await self._context_step(instruction, self._ready.inputs.context, directory)
+            self.ledger.used(target, [item.material for item in step.fetched])
+            return step
         found = await self._files_of(instruction.from_, stage, target)
         if isinstance(found, FileTree):
             return await self._context_step(instruction, found, directory)
@@ -114,7 +118,7 @@ class Solver:
 
     async def _context_step(
         self, instruction: ast.Transfer, tree: FileTree, directory: str
-    ) -> Step:
+    ) -> CopyStep:
         """The step for files of a context, which all platforms look for together."""
         wanted = (instruction, directory)
         if wanted not in self._context_steps:
@@ -146,10 +150,15 @@ class Solver:
             return (await self._stage(source, target))[0]
         if self._ready.contexts.has(name):
             found = await self._ready.contexts.open(name, target)
-            return found if isinstance(found, FileTree) else found[0]
-        if name == SCRATCH:
-            return ImageState.scratch(target)
-        return (await self._ready.bases.resolve(name, target))[0]
+            if isinstance(found, FileTree):
+                return found
+            state = found[0]
+        elif name == SCRATCH:
+            state = ImageState.scratch(target)
+        else:
+            state = (await self._ready.bases.resolve(name, target))[0]
+        self.ledger.used(target, state.materials)
+        return state
 
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)
@@ -166,6 +175,7 @@ class Solver:
         if self._ready.contexts.has(stage.name):
             # The context is what this stage would have come to.
             state, _ = await self._from_context(stage.name, base, platform)
+            self.ledger.used(target, state.materials)
             return state.without_triggers(), StageScope(scope, state.environment)
         if parent is not None:
             state, parent_scope = await self._stage(parent, target)
@@ -177,9 +187,12 @@ class Solver:
         else:
             state, triggers = await self._from_image(base, platform)
             variables = StageScope(scope, state.environment)
+        self.ledger.used(target, state.materials)
         state = state.without_triggers()
         instructions = tuple(parse_trigger(text, base.image) for text in triggers)
-        return await StageBuild(stage, target, variables, self).run(state, instructions)
+        built = await StageBuild(stage, target, variables, self).run(state, instructions)
+        self.ledger.built(target, stage.index, built[0].steps)
+        return built
 
     async def _from_image(
         self, base: ast.From, platform: Platform

@@ -10,6 +10,7 @@ from typing import Self
 
 from msgspec.structs import replace as replace_fields
 
+from amphora.build.attest.facts import Material, TakenStep
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
 from amphora.oci.config import DEFAULT_PATH, ContainerConfig, History, ImageConfig
@@ -32,7 +33,8 @@ class ImageState:
     """`created` is RFC 3339: the time of the newest step, None while there is none.
 
     `twin` is where handoff finds counterparts, if the image that all began with is foreign
-    and has a native variant.
+    and has a native variant. `materials` are the images it began with, `steps` what was done
+    since.
     """
 
     platform: Platform
@@ -42,6 +44,8 @@ class ImageState:
     created: str | None = None
     author: str = ""
     twin: Twin | None = None
+    materials: tuple[Material, ...] = ()
+    steps: tuple[TakenStep, ...] = ()
 
     @classmethod
     def scratch(cls, platform: Platform) -> Self:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from amphora.build.attest.facts import TakenStep
 from amphora.build.dockerfile.scope import Line
 from amphora.build.dockerfile.source import Source
 from amphora.build.executor import Executor, Performed
@@ -55,7 +56,10 @@ class Taker:
         done = await self._steps[key]
         if done.layer is not None:
             self.own_layers.add(done.layer.blob.digest)
-        return state.with_layer(done.layer, done.created, source.code)
+        diff_id = done.layer.diff_id if done.layer else None
+        taken = TakenStep(title, source.start, below.platform, done.origin, diff_id)
+        changed = state.with_layer(done.layer, done.created, source.code)
+        return replace(changed, steps=(*state.steps, taken))
 
     async def perform(self, state: ImageState, step: Step, title: str, source: Source) -> Performed:
         """What a step upon a state comes to, as `take` has it, but for this caller alone."""

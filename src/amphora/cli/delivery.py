@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from amphora.build.attest.attach import attach_beside, attach_inside, forget_older
+from amphora.build.attest.names import PROVENANCE
 from amphora.build.export.files import export_directory, export_tar
 from amphora.build.export.image import export_image
+from amphora.build.export.options import ImageOptions
 from amphora.build.request import BuildResult
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT, Output
 from amphora.cli.transfer_progress import show_transfer
+from amphora.core.descriptor import Descriptor
 from amphora.core.reference import Reference
 from amphora.core.settings import Settings
 from amphora.oci.archive import export_archive
@@ -45,22 +49,30 @@ class Delivery:
         outputs = self.wanted.outputs
         images = [output for output in outputs if output.kind == "image"]
         if not images and not (outputs and all(item.kind == "cacheonly" for item in outputs)):
-            self._name(result, self.wanted.tags)
+            self._name(await in_thread(self._form, result, ImageOptions()), self.wanted.tags)
         forms = []
         for output in sorted(outputs, key=lambda output: output.kind != "image"):
-            form = await in_thread(export_image, self.store, result, output.image)
+            form = await in_thread(self._form, result, output.image)
             forms += [form] if output.kind in {"image", "oci", "docker"} else []
             await self._put(output, form)
         told = forms[0] if forms else result
         self._tell(told)
         return told
 
+    def _form(self, result: BuildResult, options: ImageOptions) -> BuildResult:
+        """The image as an output wants it, with its attestations in it or beside it."""
+        form = export_image(self.store, result, options)
+        if not any(result.predicates.values()):
+            return form
+        attach = attach_inside if options.inline else attach_beside
+        return attach(self.store.blobs, form, self.wanted.all_names)
+
     async def _put(self, output: Output, form: BuildResult) -> None:
         names = self.wanted.names_of(output)
         if output.kind == "image":
             await self._put_image(output, form, names)
         elif output.kind in {"oci", "docker"} and not output.tar:
-            images = [(name, form.image) for name in names or (None,)]
+            images = _named(form, names, beside=output.kind == "oci")
             await in_thread(export_layout, self.store.blobs, images, Path(output.destination))
         elif output.kind == "local":
             await in_thread(
@@ -84,7 +96,7 @@ class Delivery:
         elif output.kind == "docker" and (output.destination or form.image.is_manifest):
             write = lambda file: export_docker_archive(self.store.blobs, names, form.image, file)  # noqa: E731
         else:
-            images = [(name, form.image) for name in names or (None,)]
+            images = _named(form, names, beside=output.kind == "oci")
             write = lambda file: export_archive(self.store.blobs, images, file)  # noqa: E731
         if output.destination or self.engine is not None:
             with self._opened(output.destination) as file:
@@ -121,11 +133,20 @@ class Delivery:
         insecure = self.settings.insecure_registries
         with show_transfer() as transfer:
             async with Registry(name.domain, insecure_registries=insecure) as registry:
-                await registry.push(self.store.blobs, form.image, name, progress=transfer)
+                await registry.push(
+                    self.store.blobs,
+                    form.image,
+                    name,
+                    artifacts=form.artifacts,
+                    progress=transfer,
+                )
 
     def _name(self, form: BuildResult, names: Sequence[Reference]) -> None:
         for name in names:
             self.store.tag(name, form.image)
+            forget_older(self.store, form, name)
+            for artifact in form.artifacts:
+                self.store.attach(artifact, name)
 
     def _tell(self, form: BuildResult) -> None:
         """--metadata-file and --iidfile, last: they say that all is done."""
@@ -137,18 +158,38 @@ class Delivery:
 
     def _metadata(self, form: BuildResult) -> dict[str, object]:
         """https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file"""
-        names = {
-            str(name): None
-            for output in self.wanted.outputs
-            for name in self.wanted.names_of(output)
-        } or {str(name): None for name in self.wanted.tags}
+        names = [str(name) for name in self.wanted.all_names]
         told: dict[str, object] = {}
         if form.image.is_manifest:
             config = children(self.store.blobs, form.image)[0]
             told["containerimage.config.digest"] = str(config.digest)
         told["containerimage.descriptor"] = json.loads(encode_descriptor(form.image))
         told["containerimage.digest"] = str(form.image.digest)
-        return {**told, **({"image.name": ",".join(names)} if names else {})}
+        told |= {"image.name": ",".join(names)} if names else {}
+        return {**_provenance(form), **told}
+
+
+def _named(
+    form: BuildResult, names: Sequence[Reference], *, beside: bool
+) -> list[tuple[Reference | None, Descriptor]]:
+    """The image under each name, and with `beside` its artifacts, which have none."""
+    images = [(name, form.image) for name in names or (None,)]
+    return [*images, *((None, artifact) for artifact in form.artifacts if beside)]
+
+
+def _provenance(form: BuildResult) -> dict[str, object]:
+    """As buildx names it: of several platforms each has a key."""
+    found = {
+        platform: predicate.content
+        for platform, predicates in form.predicates.items()
+        for predicate in predicates
+        if predicate.kind in PROVENANCE.values()
+    }
+    single = len(form.variants) == 1
+    return {
+        "buildx.build.provenance" + ("" if single else f"/{platform}"): content
+        for platform, content in found.items()
+    }
 
 
 def _splits(output: Output, form: BuildResult) -> bool:

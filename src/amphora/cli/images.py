@@ -1,19 +1,24 @@
 """Images of the store as plain values, for tables and for JSON."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from amphora.build.attest.names import PREDICATE_ANNOTATION, REFERENCE_DIGEST, short_name
 from amphora.core.descriptor import Descriptor
+from amphora.core.digest import Digest
 from amphora.oci.config import ImageConfig
-from amphora.oci.graph import read_document, variants
+from amphora.oci.graph import UNKNOWN, children, read_document, variants
 from amphora.oci.model import Manifest
 from amphora.oci.store import Store
 
 
-def describe(store: Store, root: Descriptor) -> dict[str, Any]:
+def describe(
+    store: Store, root: Descriptor, artifacts: Mapping[Digest, Sequence[Descriptor]]
+) -> dict[str, Any]:
     """Digest, media type and variants of an image, those that were not pulled included.
 
-    And what is attached to it or to a variant. Sizes are in bytes, compressed, config and
-    layers together.
+    And what of the store's artifacts is attached to it or to a variant. Sizes are in bytes,
+    compressed, config and layers together.
     """
     found = variants(store.blobs, root)
     subjects = {root.digest: "", **{each.digest: str(name) for name, each in found.items()}}
@@ -25,15 +30,42 @@ def describe(store: Store, root: Descriptor) -> dict[str, Any]:
             for platform, descriptor in found.items()
         ],
         "attached": [
-            {
-                "digest": str(artifact.digest),
-                "type": artifact.artifact_type,
-                "platform": platform,
-                "annotations": dict(artifact.annotations),
-            }
-            for digest, platform in subjects.items()
-            for artifact in store.referrers(digest)
+            *(
+                _describe_attached(artifact, artifact.artifact_type, platform, artifact)
+                for digest, platform in subjects.items()
+                for artifact in artifacts.get(digest, ())
+            ),
+            *_inside(store, root, subjects),
         ],
+    }
+
+
+def kind_of(attached: dict[str, Any]) -> str:
+    """What an entry of `attached` is, in a word: of attestations what they attest."""
+    predicate = attached["annotations"].get(PREDICATE_ANNOTATION)
+    return short_name(predicate) if predicate else str(attached["type"])
+
+
+def _inside(
+    store: Store, root: Descriptor, subjects: Mapping[Digest, str]
+) -> Iterator[dict[str, Any]]:
+    """The attestations in the index itself, as BuildKit has them."""
+    for entry in children(store.blobs, root) if root.is_index else ():
+        subject = entry.annotations.get(REFERENCE_DIGEST)
+        platforms = [name for digest, name in subjects.items() if str(digest) == subject]
+        if platforms and entry.platform == UNKNOWN and store.blobs.has(entry.digest):
+            for layer in Manifest.decode(read_document(store.blobs, entry.digest)).layers:
+                yield _describe_attached(entry, layer.media_type, platforms[0], layer)
+
+
+def _describe_attached(
+    artifact: Descriptor, kind: str | None, platform: str, described: Descriptor
+) -> dict[str, Any]:
+    return {
+        "digest": str(artifact.digest),
+        "type": kind,
+        "platform": platform,
+        "annotations": dict(described.annotations),
     }
 
 

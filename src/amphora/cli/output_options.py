@@ -74,6 +74,12 @@ class Wanted:
         """Is the image to be given to a container engine?"""
         return any(item.kind == "docker" and not item.destination for item in self.outputs)
 
+    @property
+    def all_names(self) -> list[Reference]:
+        """Those of all outputs, every one once, those of --tag first."""
+        named = (name for output in self.outputs for name in output.names)
+        return list(dict.fromkeys([*self.tags, *named]))
+
     def names_of(self, output: Output) -> list[Reference]:
         """Every name once, those of --tag first."""
         return list(dict.fromkeys([*self.tags, *output.names]))

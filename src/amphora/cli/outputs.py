@@ -23,14 +23,16 @@ STDOUT = "-"
 
 _FORM = ("compression", "compression-level", "force-compression", "oci-mediatypes")
 _NAMED = ("name", "rewrite-timestamp", *_FORM)
+#: What has an index and may have attestations in it.
+_INDEXED = (*_NAMED, "attestation-inline")
 #: Types and their options, beside annotations.
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "local": ("dest", "platform-split"),
     "tar": ("dest", "platform-split"),
-    "oci": ("dest", "tar", *_NAMED),
+    "oci": ("dest", "tar", *_INDEXED),
     "docker": ("dest", "tar", *_NAMED),
-    "image": ("push", "push-by-digest", "name-canonical", *_NAMED),
-    "registry": ("push", "push-by-digest", "name-canonical", *_NAMED),
+    "image": ("push", "push-by-digest", "name-canonical", *_INDEXED),
+    "registry": ("push", "push-by-digest", "name-canonical", *_INDEXED),
     "cacheonly": (),
 }
 _WITH_ANNOTATIONS = frozenset({"oci", "docker", "image", "registry"})
@@ -189,6 +191,7 @@ def _image_options(
         else None,
         force_compression=_switch(given, "force-compression", text),
         docker_types=not _switch(given, "oci-mediatypes", text, default=True),
+        inline=_switch(given, "attestation-inline", text),
         annotations=tuple(_read_option(*item, text) for item in annotations),
     )
 

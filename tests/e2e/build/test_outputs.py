@@ -92,7 +92,7 @@ def test_images_are_listed_inspected_and_removed(simple):
         "docker.io/library/hello:2",
     }
     table = amphora.ok("image", "ls").splitlines()
-    assert table[0].split() == ["NAME", "DIGEST", "PLATFORMS", "SIZE"]
+    assert table[0].split() == ["NAME", "DIGEST", "PLATFORMS", "SIZE", "ATTACHED"]
     assert [line.split()[0] for line in table[1:]] == ["busybox:latest", "hello:1", "hello:2"]
 
     image = json.loads(amphora.ok("image", "inspect", "--format", "json", "hello:1"))

@@ -28,13 +28,15 @@ class ImageOptions:
     """The form of an image.
 
     `compression` None keeps each layer as it is. Layers of base images change only with
-    `force_compression`. With `docker_types` the media types are docker's own.
+    `force_compression`. With `docker_types` the media types are docker's own. `inline` puts
+    attestations into the index, rather than beside the image.
     """
 
     compression: Compression | None = None
     level: int | None = None
     force_compression: bool = False
     docker_types: bool = False
+    inline: bool = False
     annotations: Sequence[Annotation] = field(default_factory=tuple)
 
     def annotations_of(self, place: str, platform: Platform | None = None) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from amphora.cli.attest_options import attest_options, read_attestations
 from amphora.cli.cache_options import cache_options
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
@@ -59,6 +60,7 @@ _GROUPS = {
         "metadata_file",
         "digest_file",
     ),
+    "What is said of it": ("provenance", "sbom", "attestations"),
     "What RUN gets": (
         "network",
         "allowed",
@@ -109,6 +111,7 @@ _GROUPS = {
     help="Label for the image, beside those of the Dockerfile.",
 )
 @output_options
+@attest_options
 @click.option("--no-cache", is_flag=True, help="Execute every step, whatever is remembered.")
 @click.option(
     "--no-cache-filter",
@@ -235,6 +238,9 @@ def _request(
     pull: bool,
     cache_from: tuple["CachePlace", ...],
     cache_to: tuple["CachePlace", ...],
+    attestations: tuple[str, ...],
+    provenance: str | None,
+    sbom: str | None,
     **around_run: Any,
 ) -> "BuildRequest":
     from amphora.build.request import BuildRequest
@@ -258,6 +264,7 @@ def _request(
         no_cache_stages=stages,
         cache_from=cache_from,
         cache_to=cache_to,
+        attest=read_attestations(attestations=attestations, provenance=provenance, sbom=sbom),
     )
 
 

@@ -23,12 +23,13 @@ def command() -> None:
 def list_images(settings: Settings, *, output_format: str) -> None:
     """List the images in the store."""
     from amphora.cli.access import open_store
-    from amphora.cli.images import describe
+    from amphora.cli.images import describe, kind_of
     from amphora.oci.referrers import subject_of
 
     with open_store(settings) as store:
+        artifacts = store.artifacts()
         images = [
-            {"name": str(image.reference), **describe(store, image.descriptor)}
+            {"name": str(image.reference), **describe(store, image.descriptor, artifacts)}
             for image in store.images()
             # What is attached to an image is shown with it.
             if subject_of(store.blobs, image) is None
@@ -42,10 +43,11 @@ def list_images(settings: Settings, *, output_format: str) -> None:
             image["digest"][7:19],
             ", ".join(variant["platform"] for variant in image["variants"]),
             human_size(sum(variant["size"] for variant in image["variants"])),
+            ", ".join(dict.fromkeys(map(kind_of, image["attached"]))),
         )
         for image in images
     ]
-    print_table(("NAME", "DIGEST", "PLATFORMS", "SIZE"), rows)
+    print_table(("NAME", "DIGEST", "PLATFORMS", "SIZE", "ATTACHED"), rows)
 
 
 @command.command()
@@ -55,13 +57,14 @@ def list_images(settings: Settings, *, output_format: str) -> None:
 def inspect(settings: Settings, *, reference: Reference, output_format: str) -> None:
     """Show the variants of an image: platform, digest, size, layers, what they start.
 
-    And what is attached to it: reports, for example.
+    And what is attached to it: attestations, reports.
     """
     from amphora.cli.access import open_store
-    from amphora.cli.images import describe
+    from amphora.cli.images import describe, kind_of
 
     with open_store(settings) as store:
-        image = {"name": str(reference), **describe(store, store.resolve(reference))}
+        root = store.resolve(reference)
+        image = {"name": str(reference), **describe(store, root, store.artifacts())}
     if output_format == "json":
         print_json(image)
         return
@@ -76,7 +79,7 @@ def inspect(settings: Settings, *, reference: Reference, output_format: str) -> 
         click.echo()
         print_table(
             ("ATTACHED", "PLATFORM", "DIGEST"),
-            [(item["type"], item["platform"], item["digest"]) for item in image["attached"]],
+            [(kind_of(item), item["platform"], item["digest"]) for item in image["attached"]],
         )
 
 

@@ -13,7 +13,10 @@ from amphora.core.settings import Settings
 @click.argument("reference", type=REFERENCE, metavar="IMAGE")
 @pass_settings
 def command(settings: Settings, *, reference: Reference) -> None:
-    """Send an image of the store, all platforms of it, to the registry its name begins with."""
+    """Send an image of the store, all platforms of it, to the registry its name begins with.
+
+    What is attached to it (attestations, reports) is sent with it.
+    """
     descriptor = run_async(_push(settings, reference))
     click.echo(f"{descriptor.digest}  {reference.familiar}")
 
@@ -27,5 +30,8 @@ async def _push(settings: Settings, reference: Reference) -> Descriptor:
     with open_store(settings) as store, show_transfer() as progress:
         descriptor = store.resolve(reference)
         async with Registry(reference.domain, insecure_registries=insecure) as registry:
-            await registry.push(store.blobs, descriptor, reference, progress=progress)
+            artifacts = store.artifacts_about(descriptor)
+            await registry.push(
+                store.blobs, descriptor, reference, artifacts=artifacts, progress=progress
+            )
         return descriptor

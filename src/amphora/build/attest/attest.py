@@ -1,0 +1,61 @@
+"""All that a build says of its variants, once they are built."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from amphora.build.attest.facts import Predicate
+from amphora.build.attest.ledger import Ledger
+from amphora.build.attest.provenance import Facts, provenance
+from amphora.build.attest.sbom import sbom
+from amphora.build.preparing import Prepared
+from amphora.build.state import ImageState
+from amphora.core.platform import Platform
+from amphora.system.tasks import in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class Notary:
+    """Writes the predicates of one build, which `started` at that time, in seconds since 1970."""
+
+    ready: Prepared
+    ledger: Ledger
+    started: float
+
+    async def predicates(
+        self, states: Sequence[ImageState]
+    ) -> dict[Platform, tuple[Predicate, ...]]:
+        """Those that are asked for, of each variant; states in the order of the platforms.
+
+        Raises what unpacking layers raises.
+        """
+        finished = time.time()
+        return {
+            platform: (*await self._sbom(platform, state), *self._provenance(platform, finished))
+            for platform, state in zip(self.ready.request.platforms, states, strict=True)
+        }
+
+    async def _sbom(self, platform: Platform, state: ImageState) -> tuple[Predicate, ...]:
+        request, shop = self.ready.request, self.ready.shop
+        if not request.attest.sbom:
+            return ()
+        with shop.reporter.telling(platform, "list the packages in the image"):
+            found = await in_thread(sbom, shop, platform, state, use_cache=request.use_cache)
+        return (found,)
+
+    def _provenance(self, platform: Platform, finished: float) -> tuple[Predicate, ...]:
+        request, fetched = self.ready.request, self.ready.fetched
+        options = request.attest.provenance
+        if options is None:
+            return ()
+        facts = Facts(
+            request=request,
+            platform=platform,
+            text=self.ready.inputs.text,
+            context=fetched.get(request.context),
+            materials=sorted({*self.ledger.materials(platform), *fetched.values()}),
+            steps=self.ledger.steps(platform),
+            started=self.started,
+            finished=finished,
+        )
+        return (provenance(facts, options),)

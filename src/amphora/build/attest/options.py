@@ -1,0 +1,28 @@
+"""What `--provenance`, `--sbom` and `--attest` ask for.
+
+https://docs.docker.com/build/metadata/attestations/
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenanceOptions:
+    """`complete` is mode=max; `version` of SLSA is v1 or v0.2; `reproducible` is only repeated."""
+
+    complete: bool = False
+    version: str = "v1"
+    builder: str = ""
+    reproducible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttestOptions:
+    """The attestations of each variant; none unless asked for."""
+
+    provenance: ProvenanceOptions | None = None
+    sbom: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        return self.sbom or self.provenance is not None

@@ -1,0 +1,143 @@
+"""--provenance, --sbom and --attest of `amphora build`, as buildx spells them.
+
+https://docs.docker.com/reference/cli/docker/buildx/build/#attest. What is not asked for is not
+attached; buildx's BUILDX_NO_DEFAULT_ATTESTATIONS asks for just that, and changes nothing here.
+"""
+
+import csv
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from amphora.build.attest.options import AttestOptions, ProvenanceOptions
+from amphora.core.errors import InvalidValueError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: What Go reads as true and as false, which is how buildx reads these.
+_SWITCHES = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+#: `inline-only` is always so: attestations are of images, never files of type=local or tar.
+_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "provenance": ("mode", "version", "builder-id", "reproducible", "inline-only"),
+    "sbom": (),
+}
+_CHOICES: Mapping[str, tuple[str, ...]] = {"mode": ("min", "max"), "version": ("v1", "v0.2")}
+
+_FLAGS = (
+    click.option(
+        "--provenance",
+        metavar="true|false|mode=min|max[,version=v1|v0.2]",
+        help="Attach how the image was made; short for --attest type=provenance. mode=max tells "
+        "build args and the Dockerfile, too.",
+    ),
+    click.option(
+        "--sbom",
+        metavar="true|false",
+        help="Attach which packages are in the image (SPDX); short for --attest type=sbom.",
+    ),
+    click.option(
+        "--attest",
+        "attestations",
+        multiple=True,
+        metavar="type=sbom|provenance[,NAME=VALUE…]",
+        help="Attach an attestation to each variant of the image, as a referrer; with -o "
+        "…,attestation-inline=true as an entry of its index.",
+    ),
+)
+
+
+def attest_options(function: F) -> F:
+    """Add the flags to a command, which gets them as `read_attestations` takes them."""
+    for option in reversed(_FLAGS):
+        function = option(function)
+    return function
+
+
+def read_attestations(
+    *, attestations: tuple[str, ...], provenance: str | None, sbom: str | None
+) -> AttestOptions:
+    """What is asked for; raises InvalidValueError, also for the same type twice."""
+    given = [("--attest", text, text) for text in attestations]
+    given += [
+        (f"--{kind}", text, _written_out(kind, text))
+        for kind, text in (("sbom", sbom), ("provenance", provenance))
+        if text
+    ]
+    found: dict[str, ProvenanceOptions | bool] = {}
+    for flag, text, whole in given:
+        kind, options = _read(flag, text, whole)
+        if kind in found:
+            raise _wrong(flag, text, f"type={kind} is asked for twice")
+        found[kind] = options
+    chosen = found.get("provenance")
+    return AttestOptions(
+        chosen if isinstance(chosen, ProvenanceOptions) else None, bool(found.get("sbom"))
+    )
+
+
+def _written_out(kind: str, text: str) -> str:
+    """`--sbom=true` as --attest has it."""
+    if text in _SWITCHES:
+        return f"type={kind},disabled={not _SWITCHES[text]}"
+    return f"type={kind},{text}"
+
+
+def _read(flag: str, text: str, whole: str) -> tuple[str, ProvenanceOptions | bool]:
+    """The type and what is asked for: False if it is disabled."""
+    fields = _fields(flag, text, whole)
+    kind = fields.pop("type", "")
+    if kind not in _OPTIONS:
+        raise _wrong(flag, text, f"its types are {' and '.join(_OPTIONS)}")
+    disabled = _switch(flag, text, fields, "disabled")
+    for name, value in fields.items():
+        if name == "generator" and kind == "sbom":
+            raise _wrong(flag, text, "there is no generator but amphora's own")
+        if name not in _OPTIONS[kind]:
+            known = f"; its options are {', '.join(_OPTIONS[kind])}" if _OPTIONS[kind] else ""
+            raise _wrong(flag, text, f"type={kind} has no option {name[:40]!r}{known}")
+        if value not in _CHOICES.get(name, (value,)):
+            raise _wrong(flag, text, f"{name} is {' or '.join(_CHOICES[name])}")
+    _switch(flag, text, fields, "inline-only")
+    reproducible = _switch(flag, text, fields, "reproducible")
+    if disabled or kind == "sbom":
+        return kind, not disabled
+    return kind, ProvenanceOptions(
+        complete=fields.get("mode") == "max",
+        version=fields.get("version", "v1"),
+        builder=fields.get("builder-id", ""),
+        reproducible=reproducible,
+    )
+
+
+def _fields(flag: str, text: str, whole: str) -> dict[str, str]:
+    """As in a line of CSV."""
+    try:
+        rows = list(csv.reader([whole], strict=True))
+    except csv.Error as error:
+        raise _wrong(flag, text, str(error)) from error
+    fields = {}
+    for part in rows[0] if rows else ():
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise _wrong(flag, text, f"{part[:40]!r} has no value")
+        fields[name.strip().lower()] = value
+    return fields
+
+
+def _switch(flag: str, text: str, fields: dict[str, str], name: str) -> bool:
+    value = fields.pop(name, "false")
+    if value.lower() not in _SWITCHES:
+        raise _wrong(flag, text, f"{name} is true or false")
+    return _SWITCHES[value.lower()]
+
+
+def _wrong(flag: str, text: str, why: str) -> InvalidValueError:
+    return InvalidValueError(
+        f"{flag} cannot be {text!r}",
+        why=why,
+        next_command="as in --attest type=provenance,mode=max, or --sbom=true",
+    )
