@@ -144,3 +144,19 @@ def _arm_attributes(cpu_arch, order):
     inner = b"\x01" + struct.pack(order + "I", len(attributes) + 5) + attributes
     vendor = b"aeabi\0" + inner
     return b"A" + struct.pack(order + "I", len(vendor) + 4) + vendor
+
+
+def amd64_program(status=0):
+    """The smallest program that Linux starts on amd64: it exits with a status.
+
+    One header, one segment; mov edi,STATUS; mov eax,60; syscall.
+    """
+    code = b"\xbf" + struct.pack("<i", status) + b"\xb8\x3c\x00\x00\x00\x0f\x05"
+    size = 120 + len(code)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        b"\x7fELF\x02\x01\x01",
+        *(2, 62, 1, BASE + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0),
+    )
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, BASE, BASE, size, size, 0x1000)
+    return header + segment + code

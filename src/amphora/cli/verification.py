@@ -12,10 +12,12 @@ from amphora.verify.outcome import Outcome
 
 #: An image of the wrong CPU has as many findings as it has programs.
 _MOST_SHOWN = 40
+#: Characters of what is told in one line.
+_LONGEST = 200
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
-    """A line for each variant, then one for each finding."""
+    """A line for each variant, then one for each finding, and one for each test."""
     if any(outcome.run for outcome in outcomes):
         print_table(
             ("PLATFORM", "PROGRAM", "FOR", "RAN", "SECONDS", "RESULT", "OUTPUT"),
@@ -32,10 +34,14 @@ def show(outcomes: Sequence[Outcome]) -> None:
         print_table(("LEVEL", "PLATFORM", "PATH", "FINDING", "LAYER"), found[:_MOST_SHOWN])
     if len(found) > _MOST_SHOWN:
         click.echo(f"… and {len(found) - _MOST_SHOWN} more: --format json shows all")
+    tests = [row for outcome in outcomes for row in _tests(outcome)]
+    if tests:
+        click.echo()
+        print_table(("RESULT", "PLATFORM", "TEST", "SECONDS", "WHY"), tests)
 
 
 def check(name: str, outcomes: Sequence[Outcome]) -> None:
-    """Raise VerificationError for the first variant that is not what its label says."""
+    """Raise VerificationError for the first variant that is not what it should be."""
     for outcome in outcomes:
         for failure in outcome.failures:
             raise VerificationError(
@@ -81,6 +87,17 @@ def _findings(outcome: Outcome) -> Iterator[tuple[object, ...]]:
             _clean(finding.path),
             _clean(finding.what),
             _layer(finding),
+        )
+
+
+def _tests(outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    for test in outcome.tests:
+        yield (
+            test.result,
+            outcome.static.platform,
+            _clean(test.name)[:60],
+            f"{test.seconds:.2f}",
+            _clean(test.problem or "")[:_LONGEST],
         )
 
 

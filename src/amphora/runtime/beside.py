@@ -39,7 +39,7 @@ async def run_beside_it(bundle: Path, name: str, program: Beside) -> int:
     Raises CommandNotFoundError, NotExecutableError, InvalidValueError and ToolFailedError.
     """
     config = msgspec.json.decode((bundle / "config.json").read_bytes())
-    process = _process(config, program)
+    process = process_of(config, program)
     with scratch_directory(bundle) as area:
         (area / "process.json").write_bytes(msgspec.json.encode(process))
         async with attached(
@@ -84,7 +84,7 @@ async def _execute(crun: Sequence[str], name: str, area: Path, streams: Attached
         await ended
 
 
-def _process(config: Mapping[str, Any], program: Beside) -> dict[str, Any]:
+def process_of(config: Mapping[str, Any], program: Beside) -> dict[str, Any]:
     """The `process` object of the container, changed to be this program's."""
     first = config["process"]
     variables = dict(entry.partition("=")[::2] for entry in first["env"])

@@ -27,16 +27,22 @@ class Runtime:
         self._state = state
         _prefer_unified_cgroups()
 
-    async def run(self, container: Container, on_output: Callable[[bytes], None]) -> int:
+    async def run(
+        self,
+        container: Container,
+        on_output: Callable[[bytes], None],
+        on_errors: Callable[[bytes], None] | None = None,
+    ) -> int:
         """Run a container, handing on what it prints; returns its exit status.
 
-        However this ends, nothing of the container is left running.
+        Its error output is part of the output unless it goes elsewhere. However this ends,
+        nothing of the container is left running.
         """
         name = secrets.token_hex(8)
         with self.bundled(name, container) as (bundle, crun):
             # No grace: a container's first process does not hear SIGTERM unless it wants to.
             command = [*crun, "run", "--bundle", str(bundle), name]
-            return await stream(command, on_output, grace=0)
+            return await stream(command, on_output, on_errors=on_errors, grace=0)
 
     @contextmanager
     def bundled(self, name: str, container: Container) -> Iterator[tuple[Path, Sequence[str]]]:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 
@@ -159,33 +159,40 @@ async def stream(
     arguments: Sequence[str],
     on_output: Callable[[bytes], None],
     *,
+    on_errors: Callable[[bytes], None] | None = None,
     extra_environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     grace: float = GRACE,
 ) -> int:
     """Run a long program, handing on its output as it comes; returns its exit status.
 
-    When the awaiting task is cancelled the program is told to end (SIGTERM) and, if
-    it has not after `grace` seconds, killed with all that it started; it is always reaped.
+    Standard error is part of the output unless `on_errors` takes it. When the awaiting task is
+    cancelled the program is told to end (SIGTERM) and, if it has not after `grace` seconds,
+    killed with all that it started; it is always reaped.
     """
-    output, write_end = await _open_pipe()
     # Open until the program has ended: it may have something to say while it does.
-    with closing(output):
-        try:
+    with ExitStack() as stack:
+        heard = [on_output, *([on_errors] if on_errors else [])]
+        outputs = []
+        with ExitStack() as write_ends:
+            for _ in heard:
+                output, write_end = await _open_pipe()
+                stack.callback(output.close)
+                write_ends.callback(os.close, write_end)
+                outputs.append((output, write_end))
             process = await asyncio.create_subprocess_exec(
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=write_end,
-                stderr=write_end,
+                stdout=outputs[0][1],
+                stderr=outputs[-1][1],
                 env=environment(extra_environment),
                 pass_fds=pass_fds,
                 start_new_session=True,
             )
-        finally:
-            os.close(write_end)
         try:
-            while chunk := await output.reader.read(65536):
-                on_output(chunk)
+            await _hear(
+                [(output.reader, hear) for (output, _), hear in zip(outputs, heard, strict=True)]
+            )
             return exit_status(await process.wait())
         finally:
             await to_the_end(_end(process, grace))
@@ -200,6 +207,23 @@ class _Output:
 
     reader: asyncio.StreamReader
     close: Callable[[], None]
+
+
+async def _hear(
+    outputs: Sequence[tuple[asyncio.StreamReader, Callable[[bytes], None]]],
+) -> None:
+    """Hand on what comes, until all have come to their ends."""
+
+    async def one(reader: asyncio.StreamReader, hear: Callable[[bytes], None]) -> None:
+        while chunk := await reader.read(65536):
+            hear(chunk)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for reader, hear in outputs:
+                group.create_task(one(reader, hear))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def _open_pipe() -> tuple[_Output, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 #: By number in /proc/PID/stat, behind the name, which may hold anything.
-_STATE, _USER, _SYSTEM, _STARTED = 0, 11, 12, 19
+_STATE, _PARENT, _USER, _SYSTEM, _STARTED = 0, 1, 11, 12, 19
 
 #: A process may make its command line as long as it likes.
 _LONGEST = 4096
@@ -56,3 +56,16 @@ def _read(directory: Path) -> Running:
         on_cpu=fields[_STATE] == b"R",
         arguments=tuple(arguments),
     )
+
+
+def runs_what_its_parent_runs(number: int) -> bool:
+    """Is a process, which has been forked, still to execute a program of its own?
+
+    False for one that has ended.
+    """
+    try:
+        fields = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()
+        own, parents = (Path(f"/proc/{each}/exe").stat() for each in (number, int(fields[_PARENT])))
+    except OSError:
+        return False
+    return (own.st_dev, own.st_ino) == (parents.st_dev, parents.st_ino)

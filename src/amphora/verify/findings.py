@@ -20,6 +20,8 @@ Kind: TypeAlias = Literal[
     "loader",
     "library",
     "interpreter",
+    "tests",
+    "policy",
 ]
 
 #: The annotation of a manifest, or label of a config, with patterns separated by white space.
@@ -30,7 +32,7 @@ ALLOW_ANNOTATION = "dev.amphora.verify.allow"
 _ALWAYS_ALLOWED = ("*/testdata/*", "*/prebuilds/*")
 
 #: No image may speak for itself about these.
-_NEVER_ALLOWED = frozenset({"label", "entry"})
+_NEVER_ALLOWED = frozenset({"label", "entry", "tests"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 from amphora.verify.findings import Finding, Kind
 from amphora.verify.outcome import Outcome
-from amphora.verify.verify import VariantReport
+from amphora.verify.run import VariantReport
+from amphora.verify.suite import Checked
 
 #: What XML 1.0 cannot say; https://www.w3.org/TR/xml/#charsets
 _UNSPEAKABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -28,8 +29,11 @@ def junit_xml(name: str, outcomes: Sequence[Outcome]) -> bytes:
             _add_findings(suite, kind, found)
         if outcome.run is not None:
             _add_run(suite, outcome.run)
+        for test in outcome.tests:
+            _add_test(suite, test)
         suite.set("tests", str(len(suite)))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
+        suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     document: bytes = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
     return document
 
@@ -52,6 +56,15 @@ def _add_run(suite: ElementTree.Element, run: VariantReport) -> None:
     if run.problem:
         ElementTree.SubElement(case, "failure", message=_text(run.problem))
     ElementTree.SubElement(case, "system-out").text = _text(run.output)
+
+
+def _add_test(suite: ElementTree.Element, test: Checked) -> None:
+    case = _case(suite, _text(f"{test.source}: {test.kind}: {test.name}"))
+    case.set("time", f"{test.seconds:.3f}")
+    if test.problem:
+        ElementTree.SubElement(case, "failure", message=_text(test.problem))
+    if test.result == "skipped":
+        ElementTree.SubElement(case, "skipped", message="nothing was to be run")
 
 
 def _case(suite: ElementTree.Element, name: str) -> ElementTree.Element:

@@ -1,28 +1,37 @@
-"""What came out of verifying one variant: its files, and its run if there was one."""
+"""What came out of verifying one variant: its files, its run if there was one, and its tests."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from amphora.verify.run import VariantReport
 from amphora.verify.static import StaticReport
-from amphora.verify.verify import VariantReport
+from amphora.verify.suite import Checked
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Both reports of one variant; `run` is None if it was not run."""
+    """All reports of one variant; `run` is None if its own command was not run.
+
+    `ran` says on what CPU programs of it ran: native or emulated, or empty.
+    """
 
     static: StaticReport
     run: VariantReport | None = None
+    tests: tuple[Checked, ...] = ()
+    ran: str = ""
 
     @property
     def failures(self) -> Iterator[str]:
-        """Why the variant is not what its label says, in words; none if it is."""
+        """Why the variant is not what it should be, in words; none if it is."""
         for finding in self.static.findings:
             if finding.level == "error":
                 yield f"{finding.path}: {finding.what}" if finding.path else finding.what
         if self.run and self.run.problem:
             yield self.run.problem
+        for test in self.tests:
+            if test.result == "failed":
+                yield f"the test {test.name!r} of {test.source} failed: {test.problem}"
 
     @property
     def failed(self) -> bool:
@@ -34,8 +43,11 @@ class Outcome:
         return {
             **({} if self.run is None else asdict(self.run)),
             "platform": str(static.platform),
+            "ran": self.ran,
             "manifest": str(static.manifest.digest),
+            "created": static.created,
             "checked": {"programs": static.programs, "scripts": static.scripts},
             "allowed": static.allowed,
             "findings": [asdict(finding) for finding in static.findings],
+            "tests": [asdict(test) for test in self.tests],
         }

@@ -25,7 +25,10 @@ _START_SIZE = 256
 _ELF, _SCRIPT = b"\x7fELF", b"#!"
 
 #: What tells a loader where libraries are: ld.so(8) and musl's ldso/dynlink.c.
-_LOADER_FILES = re.compile(rb"(?:^|/)(?:ld\.so\.conf|ld\.so\.conf\.d/[^/]+|ld-musl-[^/]+\.path)$")
+_LOADER_FILES = rb"(?:^|/)(?:ld\.so\.conf|ld\.so\.conf\.d/[^/]+|ld-musl-[^/]+\.path)$"
+#: The image's own tests (see `image_tests`).
+_TESTS = rb"^(?:\./|/)?(?:amphora-test\.yaml|amphora-test\.d/[^/]+)$"
+_TEXTS = re.compile(_LOADER_FILES + rb"|" + _TESTS)
 _LARGEST_TEXT = 1 << 16
 
 #: Programs up to this size are looked at in memory, larger ones in a file.
@@ -82,7 +85,7 @@ def _item(entry: Entry, tar: TarReader, scratch: Path) -> Item:
     binary, text = None, None
     if start.startswith(_ELF):
         binary = _read_program(start, pieces, entry.size, scratch)
-    elif entry.size <= _LARGEST_TEXT and _LOADER_FILES.search(entry.name):
+    elif entry.size <= _LARGEST_TEXT and _TEXTS.search(entry.name):
         text = (start + b"".join(pieces)).decode(errors="replace")
     # What is begun must be read to its end: the next entry comes after it.
     for _ in pieces:

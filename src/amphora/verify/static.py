@@ -25,10 +25,12 @@ from amphora.oci.workspace import workspace
 from amphora.system.binary import Binary
 from amphora.verify.entry import environment_of, interpreter_of, judge_entry, look_up
 from amphora.verify.findings import ALLOW_ANNOTATION, Allowed, Finding, Level
+from amphora.verify.image_tests import read_image_tests
 from amphora.verify.labels import Baselines, judge
 from amphora.verify.loading import TRIPLETS, Libraries, Missing
 from amphora.verify.scan import Item, scan_layer
 from amphora.verify.selection import chosen_platforms
+from amphora.verify.suite import Suite
 from amphora.verify.tree import Place, Tree
 
 #: Where scripts lie that nobody starts: a distribution's examples, sources and modules.
@@ -39,17 +41,24 @@ _CHOSEN_BY_CPU = "/glibc-hwcaps/"
 
 @dataclass(frozen=True, slots=True)
 class StaticRequest:
-    """`platforms` empty means all; `allow` are patterns of files that are foreign on purpose."""
+    """`platforms` empty means all; `allow` are patterns of files that are foreign on purpose.
+
+    With `image_may_allow`, the image itself may name more of them.
+    """
 
     image: Descriptor
     platforms: Sequence[Platform] = ()
     baselines: Baselines = field(default_factory=Baselines)
     allow: Sequence[str] = ()
+    image_may_allow: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StaticReport:
-    """What is wrong with a variant; `allowed` counts what is so on purpose."""
+    """What is wrong with a variant; `allowed` counts what is so on purpose.
+
+    `created` is when its config says it was (RFC 3339), `suites` are the tests it brings.
+    """
 
     platform: Platform
     manifest: Descriptor
@@ -57,6 +66,8 @@ class StaticReport:
     scripts: int
     allowed: int
     findings: tuple[Finding, ...]
+    created: str | None = None
+    suites: tuple[Suite, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -134,10 +145,13 @@ class _Inspection:
         labels = self._config.config.labels or {}
         spoken = (self._manifest.annotations.get(ALLOW_ANNOTATION), labels.get(ALLOW_ANNOTATION))
         own = [pattern for text in spoken if text for pattern in text.split()]
+        if not self._request.image_may_allow:
+            own = []
         allowed = Allowed([*self._request.allow, *own])
         counts = Counter[str]()
         kept: list[Finding] = []
-        for finding in self._findings(counts):
+        suites, unreadable = read_image_tests(self._tree)
+        for finding in (*self._findings(counts), *unreadable):
             if allowed.covers(finding):
                 counts["allowed"] += 1
             else:
@@ -149,6 +163,8 @@ class _Inspection:
             scripts=counts["scripts"],
             allowed=counts["allowed"],
             findings=tuple(kept),
+            created=self._config.created,
+            suites=suites,
         )
 
     def _findings(self, counts: Counter[str]) -> Iterator[Finding]:

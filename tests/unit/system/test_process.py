@@ -47,6 +47,27 @@ def test_no_variable_of_ours_reaches_a_program(secrets, monkeypatch):
         assert seen["LC_ALL"] == "C.UTF-8"
 
 
+def test_errors_are_part_of_the_output_unless_somebody_else_takes_them():
+    script = ("sh", "-c", "echo one; echo two >&2; echo three; exit 3")
+    assert streamed(*script) == (3, b"one\ntwo\nthree\n")
+    errors = []
+    assert streamed(*script, on_errors=errors.append) == (3, b"one\nthree\n")
+    assert b"".join(errors) == b"two\n"
+    # More than a pipe holds, in both.
+    noise = "head -c 300000 /dev/zero; head -c 400000 /dev/zero >&2"
+    errors.clear()
+    status, output = streamed("sh", "-c", noise, on_errors=errors.append)
+    assert (status, len(output), sum(map(len, errors))) == (0, 300_000, 400_000)
+
+
+def test_who_fails_to_hear_errors_ends_the_program():
+    def fail(chunk):
+        raise ValueError("full")
+
+    with pytest.raises(ValueError, match="full"):
+        streamed("sh", "-c", "echo x >&2; exec sleep 600", on_errors=fail)
+
+
 def test_variables_are_added_on_purpose_only():
     assert environment({"ONE": "1"})["ONE"] == "1"
     assert b"ONE=1" in streamed("env", extra_environment={"ONE": "1"})[1]

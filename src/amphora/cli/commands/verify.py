@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from amphora.cli.options import REFERENCE, format_option, pass_settings, platform_option
 from amphora.cli.output import print_json
-from amphora.cli.worker import in_worker, run_async
+from amphora.cli.worker import in_worker
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -84,7 +83,31 @@ def _write(path: Path, content: bytes) -> None:
     help="What the output of every variant must have in it.",
 )
 @click.option(
-    "--timeout", default=60.0, show_default=True, help="Seconds that each variant may take."
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    help="Seconds that each run, and each test, may take.",
+)
+@click.option(
+    "--health",
+    is_flag=True,
+    help="Each variant must become healthy, by its HEALTHCHECK, rather than end.",
+)
+@click.option(
+    "--tests",
+    type=click.Path(exists=True, path_type=Path),
+    help="Tests as container-structure-test has them: a file, or a directory of *.yaml. "
+    "Default: amphora-test.yaml, if it is there; those in the image are done as well.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What the image must be to pass: platforms, findings, age; see docs/verify.md.",
+)
+@click.option(
+    "--attach",
+    is_flag=True,
+    help="Attach the report to the image, in the store and in its registry.",
 )
 @click.option(
     "--junit",
@@ -106,48 +129,52 @@ def command(
     command_line: str | None,
     expect: re.Pattern[str] | None,
     timeout: float,
+    health: bool,
+    tests: Path | None,
+    policy: Path | None,
+    attach: bool,
     junit: Path | None,
     output_format: str,
 ) -> None:
-    """Hold every variant of an image to its label: look at its files, then run it.
+    """Hold every variant of an image to its label: look at its files, run it, test it.
 
     Every program, library and script is checked without running it: is it for the CPU and
     the ABI that the label names, are its loader, libraries and interpreter there? Then the
     image's own command runs. The program that starts must be for the platform that the
     label names, even if this machine could run another, and must end with status 0.
 
-    Ends with status 50 if a variant is not what its label says.
+    With tests that run something, the image's own command runs only if --cmd, --expect or
+    --health is given.
+
+    Ends with status 50 if a variant is not what its label, its tests or the policy say.
     """
     from amphora.cli import verification
     from amphora.cli.access import open_store
-    from amphora.verify.findings import read_patterns
+    from amphora.cli.verifying import Wanted, attach_report, verify_image
     from amphora.verify.junit import junit_xml
-    from amphora.verify.outcome import Outcome
-    from amphora.verify.static import StaticRequest, verify_static
-    from amphora.verify.verify import VerifyRequest, verify
 
-    patterns = (
-        *allow,
-        *(read_patterns(allow_file.read_text(errors="replace")) if allow_file else ()),
+    wanted = Wanted(
+        platforms=platforms,
+        static_only=static_only,
+        baselines=baselines,
+        allow=allow,
+        allow_file=allow_file,
+        command_line=command_line,
+        expect=expect,
+        timeout=timeout,
+        health=health,
+        tests=tests,
+        policy=policy,
     )
     with open_store(settings) as store:
-        image = store.resolve(reference)
-        static = verify_static(StaticRequest(image, platforms, baselines, patterns), store)
-        outcomes = [Outcome(report) for report in static]
-        if not static_only:
-            request = VerifyRequest(
-                image=image,
-                platforms=platforms,
-                command=shlex.split(command_line or ""),
-                timeout=timeout,
-                expect=expect,
-            )
-            reports = run_async(verify(request, store))
-            outcomes = [Outcome(*both) for both in zip(static, reports, strict=True)]
-    if junit:
-        _write(junit, junit_xml(reference.familiar, outcomes))
-    if output_format == "json":
-        print_json([outcome.plain() for outcome in outcomes])
-    else:
-        verification.show(outcomes)
+        outcomes = verify_image(wanted, store.resolve(reference), store)
+        if junit:
+            _write(junit, junit_xml(reference.familiar, outcomes))
+        if output_format == "json":
+            print_json([outcome.plain() for outcome in outcomes])
+        else:
+            verification.show(outcomes)
+        if attach:
+            report = attach_report(settings, store, reference, outcomes)
+            click.echo(f"attached {report.digest}", err=True)
     verification.check(reference.familiar, outcomes)

@@ -1,80 +1,17 @@
 """Verifying images that are right, and images that are wrong in every way we know of."""
 
 import json
-import struct
 from xml.etree import ElementTree
 
 import pytest
+from elves import amd64_program
 
 from amphora.core.platform import Platform
-from amphora.core.reference import Reference
 from amphora.emulation.probe import program
-from amphora.oci.assembly import put_image, put_index
-from amphora.oci.config import ContainerConfig, ImageConfig
-from amphora.oci.graph import image_for
-from amphora.oci.layers.diff import write_tree
-from amphora.oci.layers.writer import LayerWriter
-from amphora.oci.store import Store
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 AMD64, ARM64 = Platform.parse("linux/amd64"), Platform.parse("linux/arm64")
-
-#: Static programs of a few instructions: exit with status 0 and 3. (mov edi,N; mov eax,60; syscall)
-EXITS = {
-    status: b"\xbf" + struct.pack("<i", status) + b"\xb8\x3c\x00\x00\x00\x0f\x05"
-    for status in (0, 3)
-}
-
-
-def amd64_program(code):
-    """The smallest ELF file that Linux starts: one header, one segment."""
-    address, size = 0x400000, 120 + len(code)
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH",
-        b"\x7fELF\x02\x01\x01",
-        *(2, 62, 1, address + 120, 64, 0, 0, 64, 56, 1, 0, 0, 0),
-    )
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, address, address, size, size, 0x1000)
-    return header + segment + code
-
-
-@pytest.fixture
-def make(seeded, tmp_path):
-    """Store an image: for each platform a tree of files on top of busybox, or alone."""
-
-    def make(name, variants, *, alone=False, **config):
-        store = Store(seeded.store)
-        base = store.resolve(Reference.parse("busybox"))
-        manifests = []
-        for number, (platform, content) in enumerate(variants):
-            tree = tmp_path / f"{name}-{number}"
-            for path, text in content.items():
-                (tree / path).parent.mkdir(parents=True, exist_ok=True)
-                (tree / path).write_bytes(text if isinstance(text, bytes) else text.encode())
-                (tree / path).chmod(0o755)
-            tree.mkdir(exist_ok=True)
-            with LayerWriter(store.blobs) as writer:
-                write_tree(tree, writer)
-                layer = writer.commit()
-            _, below, below_config = image_for(store.blobs, base, platform)
-            layers, diff_ids = ([], ()) if alone else (below.layers, below_config.diff_ids)
-            made = ImageConfig(platform, ContainerConfig(**config), (*diff_ids, layer.diff_id))
-            manifests.append(put_image(store.blobs, made, [*layers, layer.descriptor]))
-        store.tag(Reference.parse(name), put_index(store.blobs, manifests))
-
-    return make
-
-
-@pytest.fixture
-def verify(seeded):
-    def verify(name, *arguments):
-        """The reports by platform, and the exit status."""
-        done = seeded("verify", "--format", "json", *arguments, name)
-        reports = json.loads(done.stdout)
-        return {report["platform"]: report for report in reports}, done.returncode
-
-    return verify
 
 
 def test_a_good_image_is_good_on_every_platform(verify, seeded):
@@ -96,7 +33,7 @@ def test_a_good_image_is_good_on_every_platform(verify, seeded):
 
 
 def test_a_program_for_another_cpu_is_reported_although_this_machine_runs_it(make, verify):
-    program = {"program": amd64_program(EXITS[0])}
+    program = {"program": amd64_program()}
     make("swapped", [(AMD64, program), (ARM64, program)], alone=True, entrypoint=("/program",))
     reports, status = verify("swapped")
     assert status == 50
@@ -109,7 +46,7 @@ def test_a_program_for_another_cpu_is_reported_although_this_machine_runs_it(mak
 
 
 def test_a_scratch_image_of_one_static_program_runs(make, verify):
-    make("tiny", [(AMD64, {"program": amd64_program(EXITS[3])})], alone=True, cmd=("/program",))
+    make("tiny", [(AMD64, {"program": amd64_program(status=3)})], alone=True, cmd=("/program",))
     reports, status = verify("tiny")
     assert status == 50
     assert reports["linux/amd64"]["status"] == 3
@@ -118,7 +55,7 @@ def test_a_scratch_image_of_one_static_program_runs(make, verify):
 
 def test_scripts_are_traced_to_their_interpreter(make, verify):
     scripts = {"entry": "#!/bin/sh\necho script\n", "foreign": "#!/program\n"}
-    variant = (ARM64, {**scripts, "program": amd64_program(EXITS[0])})
+    variant = (ARM64, {**scripts, "program": amd64_program()})
     make("scripts", [variant], entrypoint=("/entry",))
     report = verify("scripts")[0]["linux/arm64"]
     assert (report["program"], report["output"]) == ("/bin/sh", "script\n")
@@ -178,7 +115,7 @@ def test_honest_images_are_good(tools):
 
 
 def test_a_file_of_another_cpu_fails_the_variant_that_runs(make, seeded, tmp_path):
-    lie = {"opt/lie\x1b[31m": amd64_program(EXITS[0])}
+    lie = {"opt/lie\x1b[31m": amd64_program()}
     make("lying", [(AMD64, lie), (ARM64, lie)])
     report = tmp_path / "report.xml"
     done = seeded("verify", "lying", "--cmd", "true", "--junit", report)
@@ -212,7 +149,7 @@ def test_what_the_output_must_have_in_it(verify, seeded):
 def test_programs_of_this_machine_do_not_run_in_place_of_others(make, verify):
     """The entry point is honest; what it starts lies, and hides that it failed."""
     entry = "#!/bin/sh\n/opt/tool >/dev/null 2>&1\n/opt/again || true\necho done\n"
-    tool = {"opt/tool": amd64_program(EXITS[0]), "opt/again": amd64_program(EXITS[0])}
+    tool = {"opt/tool": amd64_program(), "opt/again": amd64_program()}
     make(
         "planted", [(AMD64, {"run": entry, **tool}), (ARM64, {"run": entry, **tool})], cmd=("/run",)
     )
@@ -227,7 +164,7 @@ def test_programs_of_this_machine_do_not_run_in_place_of_others(make, verify):
 @pytest.mark.parametrize("place", [4, 6, 8, 14])
 def test_a_liar_that_marks_itself_is_denied_as_well(make, verify, place):
     """Bytes of the header that the kernel does not look at are no way around."""
-    program = bytearray(amd64_program(EXITS[0]))
+    program = bytearray(amd64_program())
     program[place] = 1
     make("marked", [(ARM64, {"opt/tool": bytes(program)})])
     reports, status = verify("marked", "--cmd", "sh -c '/opt/tool; true'")
@@ -249,7 +186,7 @@ def test_the_other_word_size_and_third_cpus_are_denied_as_well(make, verify):
 
 
 def test_any_user_of_a_container_is_found_out(make, verify):
-    make("user", [(ARM64, {"opt/tool": amd64_program(EXITS[0])})], user="mail")
+    make("user", [(ARM64, {"opt/tool": amd64_program()})], user="mail")
     reports, _ = verify("user", "--cmd", "sh -c '/opt/tool; true'")
     assert "it started /opt/tool" in reports["linux/arm64"]["problem"]
 
