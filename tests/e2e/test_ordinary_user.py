@@ -161,6 +161,28 @@ def test_a_user_runs_containers(as_user, user, home, platform):
     assert not list((as_user.store / "work").iterdir())
 
 
+def test_a_user_verifies_health_and_owners(as_user, home):
+    lines = (
+        *("FROM busybox", "RUN echo > /owned && chown mail:staff /owned", "USER mail"),
+        *(
+            "HEALTHCHECK --interval=100ms CMD test $(id -u) = 8",
+            'CMD ["httpd", "-f", "-p", "8080"]',
+        ),
+    )
+    as_user.ok("build", "--platform", BOTH, "-t", "it", write_context(home, "\n".join(lines)))
+    tests = home / "tests.yaml"
+    tests.write_text(
+        "schemaVersion: 2.0.0\n"
+        "fileExistenceTests: [{name: owner, path: /owned, uid: 8, gid: 50}]\n"
+        "portTests: [{name: it serves, ports: [8080]}]\n"
+    )
+    flags = ("--format", "json", "--health", "--tests", tests)
+    for report in json.loads(as_user.ok("verify", "it", *flags)):
+        assert (report["health"], report["problem"]) == ("healthy", None)
+        assert [test["result"] for test in report["tests"]] == ["passed", "passed"]
+    assert not list((as_user.store / "work").iterdir())
+
+
 @pytest.mark.parametrize("tool", ["newuidmap", "newgidmap"])
 def test_a_missing_helper_names_its_package(as_user, without, home, tool):
     program = replace(as_user, prefix=(*without(tool).prefix, *as_user.prefix))

@@ -27,7 +27,7 @@ from amphora.verify.static import StaticReport, StaticRequest, verify_static
 from amphora.verify.suite import Suite
 from amphora.verify.suite_file import find_suites
 from amphora.verify.verify import Verified, VerifyRequest, verify
-from amphora.verify.yaml_text import LARGEST
+from amphora.verify.yaml_text import read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,7 @@ def attach_report(
 
 
 def _policy(path: Path | None) -> Policy:
-    if path is None:
-        return Policy()
-    with path.open("rb") as file:
-        return parse_policy(file.read(LARGEST + 1).decode(errors="replace"), str(path))
+    return Policy() if path is None else parse_policy(read_file(path), str(path))
 
 
 def _static_request(wanted: Wanted, policy: Policy, image: Descriptor) -> StaticRequest:

@@ -21,7 +21,7 @@ from amphora.verify.suite import (
     PortCheck,
     Suite,
 )
-from amphora.verify.yaml_text import LARGEST, Value, read_yaml
+from amphora.verify.yaml_text import Value, read_file, read_yaml
 
 #: Where tests are looked for if none are named.
 WELL_KNOWN = "amphora-test.yaml"
@@ -45,11 +45,11 @@ T = TypeVar("T")
 def find_suites(path: Path | None) -> tuple[Suite, ...]:
     """The tests of a file, or of each file in a directory; if none is named, of the well-known one.
 
-    Raises InvalidValueError, naming the line.
+    Raises InvalidValueError, naming the line, and for what cannot be read.
     """
     if path is None:
         path = Path(WELL_KNOWN)
-        if not path.is_file():
+        if not _is_file(path):
             return ()
     files = [path]
     if path.is_dir():
@@ -60,18 +60,14 @@ def find_suites(path: Path | None) -> tuple[Suite, ...]:
             why="it has no file with a name that ends with .yaml, .yml or .json",
             next_command="name a directory with tests, or a file",
         )
-    return tuple(parse_suite(_read(each), str(each)) for each in files)
+    return tuple(parse_suite(read_file(each), str(each)) for each in files)
 
 
-def _read(path: Path) -> str:
-    if not path.is_file():
-        raise InvalidValueError(
-            f"{path} is no file",
-            why="tests are read from a file or from the files of a directory",
-            next_command="name one with --tests",
-        )
-    with path.open("rb") as file:
-        return file.read(LARGEST + 1).decode(errors="replace")
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # In a directory that is not ours.
+        return False
 
 
 def parse_suite(text: str, source: str) -> Suite:

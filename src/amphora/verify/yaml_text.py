@@ -6,9 +6,11 @@ without end, and has no aliases, with which a few lines can become gigabytes.
 https://yaml.org/spec/1.1/
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -20,6 +22,20 @@ LARGEST = 256 << 10
 _DEEPEST = 20
 
 _NULL, _BOOL, _INT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int"))
+
+
+def read_file(path: Path) -> str:
+    """The text of a file that somebody named; raises InvalidValueError if it cannot be read."""
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(LARGEST + 1).decode(errors="replace")
+        why = "it is not there, or no file"
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+    raise InvalidValueError(
+        f"{path} cannot be read", why=why, next_command="name a file that you may read"
+    )
 
 
 def read_yaml(text: str, name: str) -> "Value":

@@ -1,5 +1,7 @@
 """Files of tests: container-structure-test's, ours, and wrong ones."""
 
+import os
+
 import pytest
 
 from amphora.core.errors import InvalidValueError
@@ -157,5 +159,10 @@ def test_files_are_found(tmp_path, monkeypatch):
     assert [suite.source for suite in find_suites(directory / "notes.txt")] == [
         str(directory / "notes.txt")
     ]
-    with pytest.raises(InvalidValueError, match="is no file"):
+    with pytest.raises(InvalidValueError, match="not there, or no file"):
         find_suites(tmp_path / "none")
+    (tmp_path / "amphora-test.yaml").unlink()
+    os.mkfifo(tmp_path / "amphora-test.yaml")
+    assert find_suites(None) == ()
+    with pytest.raises(InvalidValueError, match="not there, or no file"):
+        find_suites(tmp_path / "amphora-test.yaml")
