@@ -16,6 +16,7 @@ import msgspec
 from amphora.runtime.beside import Beside, process_of
 from amphora.runtime.container import Runtime
 from amphora.runtime.spec import Container
+from amphora.system.child import reap_adopted
 from amphora.system.descendants import kill_with_descendants
 from amphora.system.memory import scratch_directory
 from amphora.system.process import stream
@@ -104,6 +105,8 @@ async def _ended(running: asyncio.Task[int], pid_file: Path) -> None:
         await asyncio.wait([running], timeout=_MOMENT)
     running.cancel()
     await _waited_for(running)
+    # A crun that cannot start a program leaves the process that it was to be.
+    reap_adopted()
 
 
 async def _waited_for(task: asyncio.Task[int]) -> None:

@@ -28,7 +28,7 @@ class Child:
     async def __aenter__(self) -> Self:
         self._descriptor = os.pidfd_open(self._number)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, _reap_adopted, self._number)
+        loop.add_signal_handler(signal.SIGCHLD, reap_adopted, self._number)
         return self
 
     async def __aexit__(
@@ -67,8 +67,8 @@ class Child:
         return self._status
 
 
-def _reap_adopted(child: int) -> None:
-    """Wait for those that have ended and came to us from the namespace of our child."""
+def reap_adopted(child: int = 0) -> None:
+    """Wait for those that have ended and came to us from a container, but not for `child`."""
     for directory in Path("/proc").glob("[0-9]*"):
         number = int(directory.name)
         with suppress(OSError):

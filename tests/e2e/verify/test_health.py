@@ -61,37 +61,43 @@ def test_what_becomes_healthy_is_good_on_every_platform(make, verify, remains):
 
 
 @pytest.mark.parametrize(
-    ("command", "check", "state", "problem"),
+    ("command", "check", "state", "problem", "timeout"),
     [
         (
             sh("exec sleep 1000"),
             health("CMD", *sh("echo not yet; exit 1"), retries=2),
             "unhealthy",
             "it is unhealthy: its health check exited with 1, 2 times in a row: not yet",
+            60,
         ),
         (
             sh("exec sleep 1000"),
             health("CMD-SHELL", "sleep 1000 & sleep 1001", timeout=300, retries=1),
             "unhealthy",
             "it is unhealthy: its health check took longer than 0.3 s, 1 times in a row",
+            60,
         ),
         (
             sh("sleep 0.2; exit 3"),
             health("CMD", "false", retries=1000),
             "starting",
             "it ended, with status 3, before it was healthy",
+            60,
         ),
         (
             sh("exec sleep 1000"),
             health("CMD", "false", start_period=60_000, start_interval=100, retries=1),
             "starting",
             "it did not become healthy within 2 s",
+            2,
         ),
     ],
 )
-def test_what_does_not_become_healthy_fails(make, verify, remains, command, check, state, problem):
+def test_what_does_not_become_healthy_fails(
+    make, verify, remains, command, check, state, problem, timeout
+):
     make("ill", variants(platforms=[AMD64]), cmd=command, healthcheck=check)
-    reports, status = verify("ill", "--health", "--timeout", "2")
+    reports, status = verify("ill", "--health", "--timeout", timeout)
     assert status == 50
     assert (reports[AMD64]["health"], reports[AMD64]["problem"]) == (state, problem)
     remains.wait_for_processes()
@@ -127,16 +133,17 @@ def test_a_health_check_of_another_cpu_is_denied(make, verify):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_of_what_is_stopped(make, seeded, remains, number):
-    check = health("CMD-SHELL", "sleep 1002")
-    make("slow", variants(), cmd=sh("exec sleep 1003"), healthcheck=check)
+    check = health("CMD-SHELL", "exec sleep 86398", timeout=100_000)
+    make("slow", variants(), cmd=sh("exec sleep 86399"), healthcheck=check)
     command = seeded.command("verify", "slow", "--health", "--timeout", "100")
     running = subprocess.Popen(command, env=seeded.environ(), stderr=subprocess.PIPE)
-    while not any("1002" in line for line in remains.processes()):
+    while not remains.processes("86398"):
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(number)
     running.communicate()
-    remains.wait_for_processes()
+    for word in (None, "86398", "86399"):
+        remains.wait_for_processes(word)
     assert remains.mounts() == []
     seeded.ok("image", "ls")
     if number == signal.SIGINT:

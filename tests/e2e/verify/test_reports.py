@@ -3,6 +3,7 @@
 import json
 import subprocess
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 from elves import amd64_program
@@ -77,7 +78,7 @@ def test_a_report_goes_with_the_image(make, seeded, registry):
     inspected = json.loads(seeded.ok("image", "inspect", name, "--format", "json"))
     digest = inspected["digest"]
 
-    listed = get(f"http://{registry}/v2/me/app/referrers/{digest}?artifactType={REPORT}")
+    listed = get(f"http://{registry}/v2/me/app/referrers/{digest}?artifactType={quote(REPORT)}")
     found = {each["annotations"]["dev.amphora.verify.result"]: each for each in listed["manifests"]}
     assert found.keys() == {"passed", "failed"}
     assert {each["artifactType"] for each in found.values()} == {REPORT}
