@@ -46,6 +46,24 @@ def test_a_step_tells_what_it_handed_off(build):
     assert step["share"] == round(count / (count + 1), 4)
 
 
+#: A program that a rule has fetched, of a package that no archive has.
+UNKNOWN = """FROM tools
+RUN set -e; cd /var/lib/dpkg; mkdir -p info; cp /usr/bin/sed /usr/bin/python3.0; \
+    echo /usr/bin/python3.0 > info/python3.0-minimal.list; \
+    printf 'Package: %s\\nVersion: 1\\nStatus: install ok installed\\n\\n' python3.0-minimal \
+        > status; \
+    echo done | /usr/bin/python3.0 s/done/well/
+"""
+
+
+def test_a_counterpart_that_cannot_be_fetched_is_told_of_and_the_step_goes_on(build):
+    said, (step,) = build(UNKNOWN)
+    assert "Traceback" not in said
+    assert "fetch native counterparts of python3.0-minimal" in said
+    assert "it stays in the emulator" in said
+    assert step["emulated"]["/usr/bin/python3.0"] == 1
+
+
 def test_a_step_tells_what_took_long_in_qemu(build):
     """A loop that is emulated, beside one that is not; both are busy for a second or more."""
     said, (step,) = build(

@@ -88,7 +88,7 @@ class Programs:
 
         Always from the variant as it is, so that the cache knows the result by the packages.
         """
-        wanted = (twin.native, *step.arguments)
+        wanted = (chain_id([layer.diff_id for layer in twin.native]), *step.arguments)
         if wanted not in self._fetches:
             self._fetches[wanted] = self._group.create_task(self._fetch(twin, step, source))
         return await self._fetches[wanted]
