@@ -6,10 +6,11 @@ https://docs.docker.com/build/building/multi-platform/
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from amphora.build.checks.text import check_text
 from amphora.build.dockerfile import instructions as ins
+from amphora.build.dockerfile.heredoc import Heredoc
 from amphora.build.dockerfile.parser import Dockerfile, Stage
 from amphora.build.dockerfile.source import Notice
 from amphora.core.platform import Platform
@@ -34,8 +35,8 @@ _ALIASES = {"x64": "amd64"}
 
 _ADDRESS = re.compile(r"(?:https?|ftp)://[^\s\"'`|;&<>)]+")
 _PACKAGE = re.compile(
-    r"[\w./+~-]+\.(?:deb|rpm|apk|whl|AppImage|tgz|zip|tar\.(?:gz|xz|bz2|zst))\b"
-    rf"|\bdeb \[[^\]]*arch=(?:{_NAMES})\b"
+    r"(?<![\w./+~-])[\w./+~-]{1,300}\.(?:deb|rpm|apk|whl|AppImage|tgz|zip|tar\.(?:gz|xz|bz2|zst))\b"
+    rf"|\bdeb \[[^\]]{{0,300}}arch=(?:{_NAMES})\b"
 )
 _COMPILER = re.compile(
     rf"\bGOARCH=[\"']?({_NAMES}|386)\b|--target[= ][\"']?({_NAMES})-|\btarget add ({_NAMES})-"
@@ -138,9 +139,13 @@ def _is_for_one(stage: Stage) -> bool:
 
 
 def _text(instruction: ins.Instruction) -> str:
-    """All of an instruction, here-documents included, without comments between its lines."""
-    heredocs: Mapping[type, str] = {ins.Run: "heredocs", ins.Copy: "files", ins.Add: "files"}
-    documents = getattr(instruction, heredocs.get(type(instruction), ""), ())
+    """All of an instruction, here-documents included."""
+    documents: Sequence[Heredoc] = ()
+    match instruction:
+        case ins.Run(heredocs=heredocs):
+            documents = heredocs
+        case ins.Transfer(files=files):
+            documents = files
     return "\n".join([instruction.source.text, *(each.body for each in documents)])
 
 

@@ -77,3 +77,10 @@ def test_what_is_for_one_platform(rule, line, text):
 )
 def test_what_is_meant_so(text):
     assert found(text) == []
+
+
+@pytest.mark.parametrize("piece", ["a", "deb [", "/lib/", "http://x", "x.", "$", "amd64-"])
+def test_no_text_takes_long(piece):
+    """Patterns are bounded: a Dockerfile may be anybody's."""
+    text = f"FROM a\nRUN {piece * (200_000 // len(piece))}"
+    assert len(found(text)) <= 1
