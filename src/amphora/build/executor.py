@@ -6,15 +6,17 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from amphora.build.failing import still_crashes
 from amphora.build.shared_cache import SharedCache
-from amphora.build.steps import CopyStep, FetchStep, Outcome, Step
+from amphora.build.steps import CopyStep, FetchStep, Outcome, RunStep, Step
 from amphora.build.stubs import drop_copies
 from amphora.core.digest import Digest
+from amphora.core.errors import EmulatorCrashError
 from amphora.emulation.account import Account
 from amphora.oci.config import chain_id, timestamp
 from amphora.oci.layers.diff import write_diff, write_tree
@@ -60,8 +62,12 @@ class Executor:
         source_date_epoch: int | None,
         shared: SharedCache | None = None,
         any_revision: bool = False,
+        retries: int = 0,
     ) -> None:
-        """With `any_revision`, steps may have been done by compilers of another revision."""
+        """With `any_revision`, steps may have been done by compilers of another revision.
+
+        `retries` is how often a step is done again in which a program crashed in the emulator.
+        """
         self._shared = shared
         self._store = store
         self._snapshots = snapshots
@@ -70,6 +76,7 @@ class Executor:
         self._use_cache = use_cache
         self._epoch = source_date_epoch
         self._any_revision = any_revision
+        self._retries = retries
         self._mount_points = make_mount_points(work / "mount-points")
 
     def key(self, parent: Sequence[Layer], step: Step) -> str:
@@ -133,7 +140,7 @@ class Executor:
         """
         async with nullcontext() if isinstance(step, FetchStep) else self._slots:
             started = time.monotonic()
-            layer, outcome = await self._in_mounted_root(parent, step, on_output)
+            layer, outcome = await self._until_no_crash(parent, step, on_output)
             seconds = time.monotonic() - started
             done = Performed(
                 layer,
@@ -156,6 +163,24 @@ class Executor:
             if exact and self._shared is not None:
                 self._shared.used[key] = None
             return done
+
+    async def _until_no_crash(
+        self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]
+    ) -> tuple[Layer | None, Outcome]:
+        """Again if the emulator crashed, without handoff then: each time from the beginning."""
+        for _ in range(self._retries):
+            try:
+                return await self._in_mounted_root(parent, step, on_output)
+            except EmulatorCrashError as error:
+                on_output(f"\namphora: {error.why}; once more, without handoff\n".encode())
+            if isinstance(step, RunStep):
+                step = replace(step, handoff=None)
+        try:
+            return await self._in_mounted_root(parent, step, on_output)
+        except EmulatorCrashError as error:
+            if not self._retries:
+                raise
+            raise still_crashes(error, self._retries) from error
 
     async def _in_mounted_root(
         self, parent: Sequence[Layer], step: Step, on_output: Callable[[bytes], None]

@@ -83,6 +83,7 @@ async def prepared(
             source_date_epoch=request.source_date_epoch,
             shared=shared,
             any_revision=request.any_revision,
+            retries=request.retries,
         )
         contexts = NamedContexts(request.build_contexts, opener, bases)
         async with shared, shop.networks:

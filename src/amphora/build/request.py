@@ -23,7 +23,8 @@ class BuildRequest:
     is younger, and what comes from the context has exactly that time. `context` is a
     directory, a URL, or "-" for `stdin`; `dockerfile` is a path, "-", or None for the usual one.
     With `any_revision` handoff takes compilers of another revision too, as in NativeSide.
-    The steps of `no_cache_stages` are executed whatever is remembered.
+    The steps of `no_cache_stages` are executed whatever is remembered. `retries` is how often
+    a RUN is done again in which a program crashed in the emulator.
     """
 
     context: str
@@ -39,6 +40,7 @@ class BuildRequest:
     source_date_epoch: int | None = None
     handoff: bool = True
     any_revision: bool = False
+    retries: int = 0
     run: RunOptions = field(default_factory=RunOptions)
     no_cache_stages: Collection[str] = ()
     cache_from: Sequence[CachePlace] = ()

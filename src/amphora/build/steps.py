@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from amphora.build.attaching import Attached
 from amphora.build.attachments import all_attached
 from amphora.build.copying import CopyRules, copy_sources, make_directory
+from amphora.build.failing import Ending, run_failed
 from amphora.build.fetching import Fetched
 from amphora.build.filetree import Source
 from amphora.build.handoff import HandoffSource
@@ -20,8 +21,8 @@ from amphora.build.modes import SymbolicMode
 from amphora.build.ownership import resolve_owner
 from amphora.build.sandbox import Sandbox
 from amphora.build.stubs import Stubs
-from amphora.core.errors import StepFailedError
 from amphora.emulation.account import Account
+from amphora.emulation.crash import Witness
 from amphora.emulation.support import Execution
 from amphora.runtime.container import Runtime
 from amphora.runtime.identity import resolve_user
@@ -29,9 +30,6 @@ from amphora.runtime.spec import Bind, Container, Memory, User
 from amphora.system.files import disk_full, is_disk_full
 from amphora.system.roots import resolve_in_root
 from amphora.system.tasks import in_thread
-
-#: Exit statuses with which QEMU, or a program under it, dies of a signal: 128 + ILL, SEGV, ….
-_CRASHES = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 139: "SIGSEGV"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +89,37 @@ class RunStep:
         }
 
     async def perform(self, root: Path, on_output: Callable[[bytes], None]) -> Outcome:
+        ending = Ending(Witness())
+        account = None
         if self.handoff is None:
-            untouched = await self._run(root, (), on_output)
-            return Outcome(self.execution.where, untouched=untouched)
-        async with self.handoff.offered(root, self.execution.platform) as (account, binds):
-            untouched = await self._run(root, binds, on_output)
-        ran = "handoff" if account.handed_off else self.execution.where
-        return Outcome(ran, account, untouched)
+            untouched = await self._run(root, (), on_output, ending)
+        else:
+            async with self.handoff.offered(root, self.execution.platform) as (account, binds):
+                untouched = await self._run(root, binds, on_output, ending)
+        if ending.status != 0:
+            raise run_failed(self.title, self.execution, ending, account)
+        handed_off = account is not None and account.handed_off
+        return Outcome("handoff" if handed_off else self.execution.where, account, untouched)
 
     def _mount_facts(self) -> list[dict[str, Any]]:
         return [attachment.facts() for attachment in self.attached.attachments]
 
     async def _run(
-        self, root: Path, binds: Sequence[Bind], on_output: Callable[[bytes], None]
+        self,
+        root: Path,
+        binds: Sequence[Bind],
+        on_output: Callable[[bytes], None],
+        ending: Ending,
     ) -> Sequence[Path]:
-        """Run it with all that it asked for; returns what only looks changed, as in Outcome."""
+        """Run it with all that it asked for; returns what only looks changed, as in Outcome.
+
+        How it ended is noted in `ending`.
+        """
+
+        def hear(chunk: bytes) -> None:
+            ending.witness.hear(chunk)
+            on_output(chunk)
+
         stubs = Stubs(root)
         async with (
             self.sandbox.entered() as around,
@@ -116,10 +130,10 @@ class RunStep:
                 stubs.make(mount.target, directory=directory)
             container = self._container(root, [*around.files, *binds, *mounts])
             container = replace(container, network=around.network)
-            status = await self.runtime.run(container, on_output)
-        if status != 0:
-            raise disk_full(root) if is_disk_full(root) else self._failed(status)
-        return stubs.clear()
+            ending.status = await self.runtime.run(container, hear, on_crash=ending.note_crash)
+        if ending.status != 0 and is_disk_full(root):
+            raise disk_full(root)
+        return () if ending.status != 0 else stubs.clear()
 
     def _container(self, root: Path, binds: Sequence[Bind | Memory]) -> Container:
         options = self.sandbox.options
@@ -141,19 +155,6 @@ class RunStep:
         if options.shared_memory is None:
             return container
         return replace(container, shared_memory=options.shared_memory)
-
-    def _failed(self, status: int) -> StepFailedError:
-        platform = self.execution.platform
-        why = f"its command exited with status {status}"
-        if status in _CRASHES:
-            why = f"its command died of {_CRASHES[status]}"
-            if self.execution.emulator:
-                why += f" under {self.execution.emulator}, which may be the emulator's fault"
-        return StepFailedError(
-            f"{self.title} failed on {platform}",
-            why=why,
-            next_command=f"read its output above; to try it alone: --platform {platform}",
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ script can tell a wrong password from a full disk.
     ├── InvalidValueError         10  a platform, digest, reference or setting that does not parse
     ├── DockerfileError           11  the Dockerfile is wrong, with file, line and caret
     ├── StepFailedError           12  a RUN step exited with a non-zero status
+    │   └── EmulatorCrashError    14  the same, and a program of it crashed in the emulator
     ├── ContextError              13  the build context lacks what a step asks for
     ├── MissingToolError          20  a program that Amphora runs is not installed
     ├── UnsupportedPlatformError  21  this machine cannot execute a platform
@@ -71,6 +72,10 @@ class DockerfileError(AmphoraError):
 
 class StepFailedError(AmphoraError):
     exit_code = 12
+
+
+class EmulatorCrashError(StepFailedError):
+    exit_code = 14
 
 
 class ContextError(AmphoraError):

@@ -28,13 +28,14 @@ class Account:
 
     `seconds` is about how long those in the emulator took of the CPU. `other_revisions` are
     the packages, with both versions, of counterparts that were offered although they are of
-    another revision.
+    another revision. `last_emulated` is the path of the last one that the emulator was given.
     """
 
     handed_off: Counter[str] = field(default_factory=Counter)
     emulated: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, float] = field(default_factory=dict)
     other_revisions: set[str] = field(default_factory=set)
+    last_emulated: str = ""
 
     def read(self, log: Path) -> None:
         """Count the lines of a log.
@@ -52,6 +53,8 @@ class Account:
         full = len(self.handed_off) + len(self.emulated) >= _MOST_NAMES
         if full and name not in counted:
             name = _OTHERS
+        if kind == b"Q":
+            self.last_emulated = name
         if kind in {b"N", b"Q"}:
             counted[name] += 1
         elif kind == b"R" and counted[name] > 1:

@@ -1,4 +1,4 @@
-"""What a program in a container reads and writes, led from and to this process's own.
+"""What a program in a container reads and writes, led from and to our own descriptors.
 
 Through pipes, or, where it has a terminal, through that: so that a container never holds
 a file of the host's that it was not given.
@@ -16,7 +16,8 @@ from amphora.system.process import Streams
 from amphora.system.relay import Relay
 from amphora.system.terminal import copy_window_size, raw
 
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
+#: This process's own.
+OWN = Streams(0, 1, 2)
 
 #: What runtimes send with a terminal's descriptor is its name.
 _LONGEST_NAME = 4096
@@ -56,21 +57,25 @@ class Attached(Protocol):
 
 
 @asynccontextmanager
-async def attached(*, interactive: bool, terminal: bool, area: Path) -> AsyncIterator[Attached]:
+async def attached(
+    *, interactive: bool, terminal: bool, area: Path, ends: Streams = OWN
+) -> AsyncIterator[Attached]:
     """Input, if `interactive`, and output; our own terminal is as it was when this ends.
 
-    `area` is a directory for what is only there meanwhile.
+    `area` is a directory for what is only there meanwhile; `ends` are where input comes from
+    and output goes to.
     """
     with ExitStack() as stack:
         if terminal:
-            yield _Terminal(stack, area / "console", interactive=interactive)
+            yield _Terminal(stack, area / "console", ends, interactive=interactive)
         else:
-            yield _Pipes(stack, interactive=interactive)
+            yield _Pipes(stack, ends, interactive=interactive)
 
 
 class _Pipes:
-    def __init__(self, stack: ExitStack, *, interactive: bool) -> None:
+    def __init__(self, stack: ExitStack, ends: Streams, *, interactive: bool) -> None:
         self._stack = stack
+        self._ends = ends
         self._given = stack.enter_context(ExitStack())
         self._kept = stack.enter_context(ExitStack())
         self._errors: Relay | None = None
@@ -98,9 +103,9 @@ class _Pipes:
     def begin(self) -> None:
         self._given.close()
         if self._feed is not None:
-            self._stack.enter_context(Relay(_STDIN, self._feed))
-        self._output = self._stack.enter_context(Relay(self._outputs[0][0], _STDOUT))
-        self._errors = self._stack.enter_context(Relay(self._outputs[1][0], _STDERR))
+            self._stack.enter_context(Relay(self._ends.stdin, self._feed))
+        self._output = self._stack.enter_context(Relay(self._outputs[0][0], self._ends.stdout))
+        self._errors = self._stack.enter_context(Relay(self._outputs[1][0], self._ends.stderr))
         self._kept.close()
 
     def resize(self) -> None:
@@ -118,8 +123,11 @@ class _Pipes:
 
 
 class _Terminal:
-    def __init__(self, stack: ExitStack, console: Path, *, interactive: bool) -> None:
+    def __init__(
+        self, stack: ExitStack, console: Path, ends: Streams, *, interactive: bool
+    ) -> None:
         self._stack = stack
+        self._ends = ends
         self._interactive = interactive
         self._output: Relay | None = None
         self._master: int | None = None
@@ -151,14 +159,14 @@ class _Terminal:
         self._stack.callback(os.close, self._master)
         os.set_blocking(self._master, False)
         self.resize()
-        self._output = self._stack.enter_context(Relay(self._master, _STDOUT))
+        self._output = self._stack.enter_context(Relay(self._master, self._ends.stdout))
         if self._interactive:
-            self._stack.enter_context(raw(_STDIN))
-            self._stack.enter_context(Relay(_STDIN, self._master))
+            self._stack.enter_context(raw(self._ends.stdin))
+            self._stack.enter_context(Relay(self._ends.stdin, self._master))
 
     def resize(self) -> None:
         if self._master is not None:
-            copy_window_size(_STDIN, self._master)
+            copy_window_size(self._ends.stdin, self._master)
 
     async def drained(self) -> bytes:
         if self._output is None:

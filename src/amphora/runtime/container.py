@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from amphora.runtime.crash import Crash, crash_ended, pid_in
 from amphora.runtime.spec import Container, runtime_config
 from amphora.system import syscalls
 from amphora.system.process import find_tool, stream
@@ -32,17 +33,24 @@ class Runtime:
         container: Container,
         on_output: Callable[[bytes], None],
         on_errors: Callable[[bytes], None] | None = None,
+        on_crash: Callable[[Crash], None] = lambda _crash: None,
     ) -> int:
         """Run a container, handing on what it prints; returns its exit status.
 
-        Its error output is part of the output unless it goes elsewhere. However this ends,
-        nothing of the container is left running.
+        Its error output is part of the output unless it goes elsewhere. `on_crash` is told if
+        its first process crashed in QEMU, which ends it. However this ends, nothing of the
+        container is left running.
         """
         name = secrets.token_hex(8)
         with self.bundled(name, container) as (bundle, crun):
             # No grace: a container's first process does not hear SIGTERM unless it wants to.
-            command = [*crun, "run", "--bundle", str(bundle), name]
-            return await stream(command, on_output, on_errors=on_errors, grace=0)
+            command = [*crun, "run", "--bundle", str(bundle), "--pid-file", f"{bundle}/pid", name]
+            async with crash_ended(pid_in(bundle / "pid")) as watch:
+                status = await stream(command, on_output, on_errors=on_errors, grace=0)
+        if watch.crash is None:
+            return status
+        on_crash(watch.crash)
+        return watch.crash.status
 
     @contextmanager
     def bundled(self, name: str, container: Container) -> Iterator[tuple[Path, Sequence[str]]]:

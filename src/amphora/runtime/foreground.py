@@ -1,5 +1,7 @@
 """A container in the foreground: its input, output, signals and exit status are our own.
 
+Or those of whoever stands in for us where nobody looks; see runtime.journal.
+
 Begun in two steps, `crun create` and `crun start`: what is wrong with the container is told
 before its program runs, and the program is our own child, whose end we see as it was.
 """
@@ -17,8 +19,9 @@ from amphora.core.errors import (
     NotExecutableError,
     ToolFailedError,
 )
-from amphora.runtime.attached import Attached, attached
+from amphora.runtime.attached import OWN, Attached, attached
 from amphora.runtime.container import Runtime
+from amphora.runtime.crash import Crash, crash_ended
 from amphora.runtime.spec import Container
 from amphora.system.cgroups import Group
 from amphora.system.child import Child
@@ -48,18 +51,22 @@ async def run_in_foreground(
     container: Container,
     *,
     interactive: bool,
+    ends: Streams = OWN,
     group: Group | None = None,
     on_start: Callable[[Path], None] = lambda _bundle: None,
+    on_crash: Callable[[Crash], None] = lambda _crash: None,
 ) -> int:
     """Run a container to its end; returns its exit status, 128 and the number for a signal.
 
-    It runs in a control group, if there is one. `on_start` is given the directory of its bundle.
+    It runs in a control group, if there is one; `ends` are where its input comes from and its
+    output goes to. `on_start` is given the directory of its bundle; `on_crash` is told if its
+    first process crashed in QEMU, which ends it.
     Raises CommandNotFoundError, NotExecutableError, and ToolFailedError for what crun
     cannot do. However this ends, nothing of the container is left running.
     """
     with runtime.bundled(name, container) as (bundle, crun):
         async with attached(
-            interactive=interactive, terminal=container.terminal, area=bundle
+            interactive=interactive, terminal=container.terminal, area=bundle, ends=ends
         ) as streams:
             with group.joined() if group else nullcontext():
                 process = _created(name, container, bundle, crun, streams)
@@ -68,8 +75,12 @@ async def run_in_foreground(
                 with signals_passed_on(child.send, streams):
                     _crun([*crun, "start", name], bundle, container)
                     on_start(bundle)
-                    status = await child.ended()
+                    async with crash_ended(lambda: process) as watch:
+                        status = await child.ended()
             said = await streams.drained()
+        if watch.crash is not None:
+            on_crash(watch.crash)
+            return watch.crash.status
     if status == 1 and _REFUSED in said:
         raise _refused(container, said.decode(errors="replace").strip())
     return status

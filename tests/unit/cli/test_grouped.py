@@ -1,6 +1,7 @@
 """The help of a command with many options."""
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from amphora.cli.commands.build import command
@@ -15,3 +16,17 @@ def test_every_option_of_build_stands_below_a_heading():
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert headed.count(f"{parameter.opts[-1]} ") >= 1, parameter.opts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "retries", "rest"),
+    [
+        (["."], 0, "."),
+        (["--retry-emulated", "."], 1, "."),
+        (["--retry-emulated=3", "."], 3, "."),
+        ([".", "--retry-emulated"], 1, "."),
+    ],
+)
+def test_an_option_may_stand_without_a_value_and_takes_no_other_word(arguments, retries, rest):
+    context = command.make_context("build", arguments)
+    assert (context.params["retry_emulated"], context.params["context"]) == (retries, rest)

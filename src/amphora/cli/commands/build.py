@@ -71,12 +71,12 @@ _GROUPS = {
         "limits",
     ),
     "What is done again": ("no_cache", "no_cache_filter", "cache_from", "cache_to", "pull"),
-    "Other CPUs": ("handoff", "handoff_report"),
+    "Other CPUs": ("handoff", "handoff_report", "retry_emulated"),
     "What is shown": ("progress", "planning", "quiet", "output_format"),
 }
 
 
-@click.command("build", cls=GroupedCommand, groups=_GROUPS)
+@click.command("build", cls=GroupedCommand, groups=_GROUPS, without_value={"--retry-emulated": "1"})
 @click.argument("context", default=".", metavar="[DIRECTORY|URL|-]")
 @platform_option("What to build for, comma-separated. Default: this machine's platform.")
 @click.option(
@@ -140,6 +140,14 @@ _GROUPS = {
     "--handoff-report",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what was handed off and what was emulated, step by step, as JSON.",
+)
+@click.option(
+    "--retry-emulated",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="[=N]",
+    help="Do a RUN again, without handoff and N times at most (once without =N), in which a "
+    "program crashed in the emulator.",
 )
 @run_options
 @click.option("--check", is_flag=True, help="Check the Dockerfile; short for --call=check.")
@@ -230,6 +238,7 @@ def _request(
     no_cache: bool,
     no_cache_filter: tuple[str, ...],
     handoff: str,
+    retry_emulated: int,
     context: str,
     dockerfile: str | None,
     build_contexts: dict[str, str],
@@ -260,6 +269,7 @@ def _request(
         source_date_epoch=source_date_epoch(),
         handoff=handoff != "off",
         any_revision=handoff == "full",
+        retries=retry_emulated,
         run=read_run_options(**around_run),
         no_cache_stages=stages,
         cache_from=cache_from,
