@@ -12,7 +12,7 @@ HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architectur
 # The CPU that tests take for the other one, and its compiler.
 CROSS := $(if $(filter arm64,$(shell dpkg --print-architecture)),amd64 x86-64,arm64 aarch64)
 # Real clients and peers that the tests and the benchmarks talk to, and compilers for tests.
-APT_TEST_PACKAGES := openssh-client skopeo buildah git busybox-static gcc libc6-dev \
+APT_TEST_PACKAGES := openssh-client skopeo buildah git busybox-static tini gcc libc6-dev \
     gcc-$(word 2,$(CROSS))-linux-gnu libc6-dev-$(word 1,$(CROSS))-cross rpm
 # A company's own certificate authority is known to the system, not to uv.
 export UV_SYSTEM_CERTS := true

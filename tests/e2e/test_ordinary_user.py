@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -263,3 +264,37 @@ def test_a_context_out_of_reach_is_said(as_user, tmp_path):
     done = as_user("build", tmp_path)
     assert done.returncode == errors.ContextError.exit_code
     assert "a directory above it may not be entered" in done.stderr
+
+
+def test_a_user_runs_in_the_background(as_user, user):
+    """With a volume, and limits, which an ordinary user has no control groups for."""
+    text = "echo there; echo kept > /d/it; chown mail /d/it; "
+    text += "trap 'exit 6' TERM; while :; do sleep 0.1; done"
+    limits = ("--memory=64m", "--cpus=0.5", "--pids-limit=9")
+    flags = ("-d", "--name=it", "-v", "data:/d", "--platform=linux/arm64", *limits)
+    begun = as_user("run", *flags, "busybox", "sh", "-c", text)
+    assert (begun.returncode, begun.stdout) == (0, "it\n"), begun.stderr
+    notes = [line for line in begun.stderr.splitlines() if "cannot be limited" in line]
+    for word in ("memory", "CPUs", "processes"):
+        assert any(word in line for line in notes), begun.stderr
+    assert all("systemd-run --user --scope -p Delegate=yes amphora run" in line for line in notes)
+    try:
+        deadline = time.monotonic() + 30
+        while as_user.ok("exec", "it", "cat", "/d/it") != "kept\n":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert as_user.ok("logs", "it") == "there\n"
+    finally:
+        as_user.ok("stop", "-t", "60", "it")
+    assert as_user.ok("wait", "it") == "6\n"
+    owner = (as_user.store / "volumes/data/data/it").stat().st_uid
+    assert owner == subordinate_ranges(user.pw_name, "uid")[0][8 - 1]
+    assert as_user.ok("volume", "rm", "data") == "data\n"
+    assert as_user.ok("rm", "it") == "it\n"
+
+
+def test_what_crashes_in_qemu_ends_for_a_user_too(as_user):
+    crash = ("sh", "-c", "kill -s SEGV $$")
+    done = as_user("run", "--platform=linux/arm64", "busybox", *crash)
+    assert done.returncode == 139
+    assert "note: /bin/sh died of SIGSEGV in qemu-" in done.stderr

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
@@ -73,9 +72,17 @@ def running(seeded):
 def test_the_status_is_the_commands(seeded, platform):
     done = script(seeded, "uname -m; echo wrong >&2; exit 3", "--platform", platform)
     assert (done.returncode, done.stdout, done.stderr) == (3, MACHINES[platform] + "\n", "wrong\n")
-    assert (
-        script(seeded, "sh -c 'kill -s SEGV $$'; exit $?", "--platform", platform).returncode == 139
-    )
+    crashed = script(seeded, "sh -c 'kill -s SEGV $$'; exit $?", "--platform", platform)
+    assert crashed.returncode == 139
+
+
+def test_a_first_process_that_crashes_in_qemu_ends_and_it_is_said(seeded):
+    done = script(seeded, "echo there; kill -s SEGV $$; echo not", "--platform=linux/arm64")
+    assert (done.returncode, done.stdout) == (139, "there\n")
+    assert "note: /bin/sh died of SIGSEGV in qemu-" in done.stderr
+    assert "amphora emulator verify --deep" in done.stderr
+    # On its own CPU the kernel keeps that from a first process, as with docker.
+    assert said(seeded, "kill -s SEGV $$; echo still there") == "still there\n"
 
 
 @pytest.mark.parametrize("platform", MACHINES)
@@ -103,7 +110,7 @@ def test_what_cannot_be_executed(seeded, tmp_path, platform):
         (("--pull=never", "no-such-image"), "no image is called no-such-image"),
         (("--platform=linux/s390x", "busybox"), "has no variant for linux/s390x"),
         (("-v", "/no/such:/x", "busybox"), "mkdir -p /no/such"),
-        (("-v", "data:/x", "busybox"), "-v ./data:/x"),
+        (("-v", ".data:/x", "busybox"), "'.data' is no name"),
         (("-v", "/:/", "busybox"), "below /"),
         (("-u", "nobody-knows", "busybox"), "no user 'nobody-knows'"),
         (("-it", "busybox"), "-t and -i need a terminal"),
@@ -166,16 +173,6 @@ def test_what_is_allowed(seeded):
     limits = said(seeded, "ulimit -n; df -m /dev/shm", "--ulimit=nofile=99", "--shm-size=3m")
     assert limits.split()[0] == "99"
     assert " 3 " in " ".join(limits.split())
-
-
-def test_memory_and_cpus_are_limited_or_it_is_said_why_not(seeded):
-    done = script(seeded, "cat /proc/self/cgroup", "--memory=64m", "--cpus=0.5")
-    if done.returncode:
-        assert done.returncode == 125
-        assert "memory and CPUs cannot be limited" in done.stderr
-        assert "--scope -p Delegate=yes amphora run" in done.stderr
-    else:
-        assert "/container-" in done.stdout
 
 
 # Mounts
@@ -313,14 +310,24 @@ def test_what_does_not_hear_is_killed_the_third_time(running, remains):
     assert not remains.processes()
 
 
-def test_init_hears_for_what_does_not(seeded, running):
-    if not any(map(shutil.which, ("tini-static", "catatonit"))):
-        assert "sudo apt-get install tini" in seeded("run", "--init", "busybox", "true").stderr
-        return
-    process = running("exec sleep 600", "--init")
+@pytest.mark.parametrize("platform", MACHINES)
+def test_init_hears_for_what_does_not(seeded, running, platform):
+    process = running("exec sleep 600", "--init", "--platform", platform)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=_PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
+    # It passes the status on, and waits for those that lost their parent.
+    orphans = """
+        cat /proc/1/comm; for i in 1 2 3; do (true & exec true); done; sleep 0.3
+        grep -l '^State:.Z' /proc/[0-9]*/status; exit 4
+    """
+    done = script(seeded, orphans, "--init", "--platform", platform)
+    assert (done.returncode, done.stdout) == (4, "init\n"), done.stderr
+
+
+def test_init_that_is_not_there_is_said(without):
+    refused = without("tini-static")("run", "--init", "busybox", "true")
+    assert (refused.returncode, "sudo apt-get install tini" in refused.stderr) == (125, True)
 
 
 @pytest.mark.parametrize("platform", MACHINES)

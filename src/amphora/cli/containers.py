@@ -46,22 +46,33 @@ def check_terminal(*, interactive: bool, terminal: bool) -> None:
 
 
 class ContainerName(click.ParamType[str]):
-    """The name of a container that runs, or how it begins; completes."""
+    """The name of a container, or how it begins; completes.
+
+    With `kept`, not of those that run alone.
+    """
 
     name = "container"
+
+    def __init__(self, *, kept: bool = False) -> None:
+        self._kept = kept
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         del param
-        from amphora.launch.live import live_containers
+        from amphora.launch.keeping import all_containers
 
         names: list[str] = []
         # Whoever completes a word wants no error.
         with suppress(OSError, AmphoraError):
             root = Path(read_settings(ctx.find_root().params).store)
-            names = [container.name for container in live_containers(root)]
+            names = [
+                each.container.name
+                for each in all_containers(root)
+                if self._kept or each.state == "running"
+            ]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 CONTAINER = ContainerName()
+ANY_CONTAINER = ContainerName(kept=True)

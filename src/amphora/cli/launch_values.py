@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from amphora.core.errors import InvalidValueError
+from amphora.launch.request import Volume
 from amphora.runtime.networks import Port
 from amphora.runtime.spec import ALL_CAPABILITIES, CAPABILITIES, Bind, Memory
+from amphora.system.cgroups import Limits
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 
@@ -31,8 +33,16 @@ def read_name(flag: str, text: str) -> str:
     return text
 
 
-def read_volume(text: str) -> Bind | None:
-    """`HOST:CONTAINER[:ro|rw]`; None for a path alone, which keeps nothing here."""
+def check_volume_name(flag: str, text: str, name: str) -> str:
+    """The name, if it is one that a directory may have."""
+    if not _NAME.fullmatch(name):
+        why = f"{name!r} is no name: letters, digits and _.-, 63 at most; a path has / in it"
+        raise wrong(flag, text, why, f"{flag} data:/data")
+    return name
+
+
+def read_volume(text: str) -> Bind | Volume | None:
+    """`PATH|NAME:CONTAINER[:ro|rw]`; None for a path alone, which keeps nothing here."""
     source, colon, rest = text.partition(":")
     if not colon:
         _check_target("--volume", text, text)
@@ -41,17 +51,12 @@ def read_volume(text: str) -> Bind | None:
     if access not in {"", "ro", "rw"}:
         raise wrong("--volume", text, f"{access!r} is neither ro nor rw", "-v ./data:/data:ro")
     if "/" not in source and source not in {".", ".."}:
-        raise wrong(
-            "--volume",
-            text,
-            "volumes with a name are not kept here; a path begins with / or ./",
-            f"-v ./{source or 'data'}:{target or '/data'}",
-        )
+        return _volume("--volume", text, source, target, read_only=access == "ro")
     return _bind("--volume", text, source, target, read_only=access == "ro")
 
 
-def read_mount(text: str) -> Bind | Memory:
-    """`type=bind,source=…,target=…[,readonly]`, `type=tmpfs,target=…[,tmpfs-size=…]`."""
+def read_mount(text: str) -> Bind | Memory | Volume:
+    """`type=bind|volume,source=…,target=…[,readonly]`, `type=tmpfs,target=…[,tmpfs-size=…]`."""
     example = "--mount type=bind,source=./data,target=/data,readonly"
     words = next(csv.reader([text]), [])
     pairs = (word.partition("=") for word in words)
@@ -59,19 +64,21 @@ def read_mount(text: str) -> Bind | Memory:
     kind = fields.pop("type", "")
     known = {
         "bind": {"source", "target", "readonly"},
+        "volume": {"source", "target", "readonly"},
         "tmpfs": {"target", "readonly", "tmpfs-size", "tmpfs-mode"},
     }
     if kind not in known:
-        raise wrong("--mount", text, "its type is neither bind nor tmpfs", example)
+        raise wrong("--mount", text, "its type is none of bind, volume and tmpfs", example)
     strange = next(iter(fields.keys() - known[kind]), None)
     if strange is not None:
         raise wrong("--mount", text, f"a {kind} mount has no {strange!r}", example)
     read_only = fields.get("readonly", "false") in {"", "true", "1"}
-    if kind == "bind":
+    if kind != "tmpfs":
         source, target = fields.get("source", ""), fields.get("target", "")
         if not source:
             raise wrong("--mount", text, "it says no source", example)
-        return _bind("--mount", text, source, target, read_only=read_only)
+        read = _bind if kind == "bind" else _volume
+        return read("--mount", text, source, target, read_only=read_only)
     options = {"size": fields.get("tmpfs-size", ""), "mode": fields.get("tmpfs-mode", "")}
     return _memory("--mount", text, fields.get("target", ""), options, read_only=read_only)
 
@@ -118,6 +125,15 @@ def read_capabilities(added: Iterable[str], dropped: Iterable[str]) -> Sequence[
         chosen = set(ALL_CAPABILITIES)
     chosen = (chosen | more) - less if "CAP_ALL" not in less else chosen | more
     return [name for name in ALL_CAPABILITIES if name in chosen]
+
+
+def read_together(memory: str | None, cpus: float | None, processes: int | None) -> Limits:
+    """The flags of what all of a container may take; with docker, 0 and -1 are no limit."""
+    return Limits(
+        memory=read_size("--memory", memory) if memory else None,
+        cpus=cpus,
+        processes=processes if processes and processes > 0 else None,
+    )
 
 
 def read_environment(
@@ -176,6 +192,11 @@ def _bind(flag: str, text: str, source: str, target: str, *, read_only: bool) ->
             next_command=f"mkdir -p {path}",
         )
     return Bind(path, target, read_only=read_only)
+
+
+def _volume(flag: str, text: str, name: str, target: str, *, read_only: bool) -> Volume:
+    _check_target(flag, text, target)
+    return Volume(check_volume_name(flag, text, name), target, read_only=read_only)
 
 
 def _memory(

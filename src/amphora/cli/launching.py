@@ -1,6 +1,6 @@
 """From the flags of `amphora run` to a launch, and what it needs of other rooms."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from amphora.core.platform import Platform
 from amphora.core.settings import Settings
 from amphora.launch.image import Source, Variant
 from amphora.launch.launch import Helpers
-from amphora.launch.request import Allowances, Connections, LaunchRequest
+from amphora.launch.request import Allowances, Connections, LaunchRequest, Volume
 from amphora.oci.graph import image_for, variants
 from amphora.oci.snapshots import Layer, Snapshots
 from amphora.oci.store import Store
@@ -47,14 +47,20 @@ def read_request(
         terminal=given["tty"],
         init=given["init"],
         handoff=given["handoff"] == "exact",
+        background=given["detach"],
+        temporary=given["rm"],
     )
 
 
-def helpers(settings: Settings, store: Store, process: int, group: Group | None) -> Helpers:
-    """Images from registries, shown coming; words to standard error; handoff as in a build."""
+def say(text: str) -> None:
+    """One line that is worth knowing, to standard error."""
+    click.echo(f"{click.style('note', bold=True)}: {text}", err=True)
 
-    def say(text: str) -> None:
-        click.echo(f"{click.style('note', bold=True)}: {text}", err=True)
+
+def helpers(
+    settings: Settings, store: Store, process: int, group: Group | None, begun: Callable[[], None]
+) -> Helpers:
+    """Images from registries, shown coming; words to standard error; handoff as in a build."""
 
     @asynccontextmanager
     async def handoff(
@@ -76,7 +82,7 @@ def helpers(settings: Settings, store: Store, process: int, group: Group | None)
             yield binds
 
     source = Source(tuple(settings.insecure_registries), show_transfer)
-    return Helpers(source, say, handoff, process, group)
+    return Helpers(source, say, handoff, process, group, begun)
 
 
 def _native_layers(variant: Variant, store: Store) -> Sequence[Layer]:
@@ -88,9 +94,9 @@ def _native_layers(variant: Variant, store: Store) -> Sequence[Layer]:
     return tuple(map(Layer, manifest.layers, config.diff_ids))
 
 
-def _mounts(given: Mapping[str, Any]) -> "list[Bind | Memory]":
+def _mounts(given: Mapping[str, Any]) -> "list[Bind | Memory | Volume]":
     volumes = map(values.read_volume, given["volume"])
-    mounts: list[Bind | Memory] = [volume for volume in volumes if volume is not None]
+    mounts: list[Bind | Memory | Volume] = [volume for volume in volumes if volume is not None]
     mounts += map(values.read_mount, given["mount"])
     mounts += map(values.read_tmpfs, given["tmpfs"])
     targets = [mount.target.rstrip("/") for mount in mounts]
@@ -119,14 +125,13 @@ def _connections(given: Mapping[str, Any]) -> Connections:
 
 
 def _allowances(given: Mapping[str, Any]) -> Allowances:
-    memory, shared = given["memory"], given["shm_size"]
+    shared = given["shm_size"]
     return Allowances(
         capabilities=values.read_capabilities(given["cap_add"], given["cap_drop"]),
         read_only=given["read_only"],
         limits=[read_limit(text) for text in given["ulimit"]],
         shared_memory=values.read_size("--shm-size", shared) if shared else None,
-        memory=values.read_size("--memory", memory) if memory else None,
-        cpus=given["cpus"],
+        together=values.read_together(given["memory"], given["cpus"], given["pids_limit"]),
     )
 
 

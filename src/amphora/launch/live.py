@@ -1,15 +1,17 @@
 """The containers that run now: a directory for each in the store, told by a lock.
 
-    store/containers/<name>.lock    held by whoever runs the container, as long as it does
+    store/containers/<name>.lock    held by whoever runs the container, as long as it does;
+                                    in the end it has the exit status in it, for who waits
     store/containers/<name>.json    what it is
 
 What a killed process left is told by a lock that nobody holds.
 """
 
+import fcntl
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,8 +23,11 @@ from amphora.system.files import locked, write_atomically
 
 _DIRECTORY = "containers"
 
+#: Where those are kept that ended; no name of a container leads there.
+_KEPT = "kept"
+
 #: More than this was not written by us.
-_LONGEST = 1 << 16
+LONGEST = 1 << 16
 
 
 #: Seconds between requests to stop that are not heard, and for cleaning up after the last.
@@ -60,16 +65,38 @@ def name_taken(store_root: Path, name: str) -> Iterator[Path]:
         with locked(lock, wait=False):
             file.unlink(missing_ok=True)
             try:
+                if kept_place(store_root, name).exists():
+                    raise _taken(name, "it ended, and is kept", f"amphora rm {name}")
                 yield file
             finally:
                 file.unlink(missing_ok=True)
                 lock.unlink(missing_ok=True)
     except BlockingIOError as error:
-        raise ContainerError(
-            f"there is a container called {name} already",
-            why="its command has not ended",
-            next_command=f"amphora stop {name}, or choose another --name",
-        ) from error
+        raise _taken(name, "its command has not ended", f"amphora stop {name}") from error
+
+
+def kept_place(store_root: Path, name: str) -> Path:
+    """Where a container is kept when it has ended; see launch.keeping."""
+    return store_root / _DIRECTORY / _KEPT / name
+
+
+def tell_status(file: Path, status: int) -> None:
+    """Leave the exit status for those who wait; `file` is what `name_taken` yields."""
+    file.with_suffix(".lock").write_text(f"{status}")
+
+
+def wait(store_root: Path, container: LiveContainer) -> int | None:
+    """Wait for the end of a container that runs; its exit status, None if it was killed."""
+    lock = store_root / _DIRECTORY / f"{container.name}.lock"
+    # Also if it was unlinked meanwhile: this file is what was written to.
+    try:
+        file = lock.open()
+    except FileNotFoundError:
+        return None
+    with file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        text = file.read(LONGEST)
+    return int(text) if text.isdigit() else None
 
 
 def describe(file: Path, container: LiveContainer) -> None:
@@ -83,18 +110,27 @@ def live_containers(store_root: Path) -> list[LiveContainer]:
     return sorted(filter(None, found), key=lambda container: container.started)
 
 
+def is_running(store_root: Path, name: str) -> bool:
+    """Does a container of exactly this name run?"""
+    return _is_held(store_root / _DIRECTORY / f"{name}.lock")
+
+
 def find_container(store_root: Path, name: str) -> LiveContainer:
     """The one of a name, or whose name alone begins so; raises ContainerError."""
-    there = live_containers(store_root)
-    exact = [container for container in there if container.name == name]
-    similar = [container for container in there if container.name.startswith(name)]
-    for candidates in (exact, similar):
+    there = {container.name: container for container in live_containers(store_root)}
+    return there[find_among(list(there), name, "no container runs that is called", "amphora ps")]
+
+
+def find_among(names: Collection[str], name: str, what: str, listing: str) -> str:
+    """A name, or the only one that begins so; raises ContainerError with these words."""
+    similar = [each for each in names if each.startswith(name)]
+    for candidates in ([name] if name in names else [], similar):
         if len(candidates) == 1:
             return candidates[0]
     raise ContainerError(
-        f"no container called {name} runs",
+        f"{what} {name}",
         why=f"{len(similar)} have names that begin so" if similar else "it ended, or never began",
-        next_command="amphora ps",
+        next_command=listing,
     )
 
 
@@ -125,6 +161,14 @@ def stop(store_root: Path, container: LiveContainer, grace: float) -> None:
         os.close(descriptor)
 
 
+def _taken(name: str, why: str, remedy: str) -> ContainerError:
+    return ContainerError(
+        f"there is a container called {name} already",
+        why=why,
+        next_command=f"{remedy}, or choose another --name",
+    )
+
+
 def _ends(descriptor: int, seconds: float) -> bool:
     """Does a process end within this time?"""
     poll = select.poll()
@@ -146,6 +190,6 @@ def _read(lock: Path) -> LiveContainer | None:
     """What a live container is; None if it does not say so yet."""
     try:
         with lock.with_suffix(".json").open("rb") as file:
-            return msgspec.json.decode(file.read(_LONGEST), type=LiveContainer)
+            return msgspec.json.decode(file.read(LONGEST), type=LiveContainer)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None

@@ -1,130 +1,174 @@
-"""Control groups: what all processes of a container may take of memory and CPU together.
+"""Control groups: what all processes of a container may take of memory, CPU and PIDs together.
 
-Version 2 of them, inside a group that was delegated to us: one that we may write to and
-that nobody but us is in, since a group that has processes gives no controllers to others.
-https://docs.kernel.org/admin-guide/cgroup-v2.html
+Of version 2 inside a group that was delegated to us: one that we may write to and that nobody
+but us is in, since a group that has processes gives no controllers to others; root may make one
+at the top. Of version 1, where a controller is of that, root may make one inside our own.
+https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/
 """
 
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from amphora.core.errors import ContainerError
+from amphora.system.cgroup_places import Place, places
 
 #: Of how many microseconds a group may use how many; the kernel's usual period.
 _PERIOD = 100_000
 
+#: What our groups are called: this and our PID.
+_PREFIX = "amphora-"
+
+_MEANINGS = {"memory": "memory", "cpu": "CPUs", "pids": "processes"}
+
+#: Not every kernel accounts for swap.
+_MAY_LACK = frozenset({"memory.swap.max", "memory.memsw.limit_in_bytes"})
+
+_PROCESSES = "cgroup.procs"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most of everything, in bytes, CPUs and processes; None is no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+    processes: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group that processes are put into when they start; its descriptors outlive namespaces."""
+    """Groups that processes are put into when they start; descriptors outlive namespaces."""
 
-    inside: int
-    outside: int
+    inside: Sequence[int]
+    outside: Sequence[int]
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """This process is in the group meanwhile, and what it starts stays there."""
-        os.write(self.inside, b"0")
+        """This process is in the groups meanwhile, and what it starts stays there."""
         try:
+            for descriptor in self.inside:
+                os.write(descriptor, b"0")
             yield
         finally:
-            os.write(self.outside, b"0")
+            for descriptor in self.outside:
+                os.write(descriptor, b"0")
 
 
 @contextmanager
-def limited(*, memory: int | None, cpus: float | None) -> Iterator[Group | None]:
-    """A group with these limits, in bytes and CPUs; None if there are none to keep.
+def limited(limits: Limits, say: Callable[[str], None]) -> Iterator[Group | None]:
+    """A group with these limits; None if there are none, or none that can be kept.
 
     To be entered by a process of one thread, before it makes namespaces: it is put into another
-    group itself. Raises ContainerError where nothing was delegated.
+    group itself. `say` is told of what cannot be limited here, and why.
     """
-    wanted = _settings(memory, cpus)
-    if not wanted:
-        yield None
-        return
-    own = _own_group()
-    _check(own, {name.partition(".")[0] for name in wanted})
     with ExitStack() as stack:
-        try:
-            group = _divided(own, wanted, stack)
-        except OSError as error:
-            raise _not_delegated(f"{error.filename or own}: {error.strerror}") from error
-        yield group
+        inside: list[int] = []
+        outside: list[int] = []
+        for place, controllers in _by_place(limits, say).items():
+            try:
+                groups = _divided(place, limits, controllers, stack)
+                for group, descriptors in zip(groups, (inside, outside), strict=True):
+                    opened = os.open(group / _PROCESSES, os.O_WRONLY | os.O_CLOEXEC)
+                    stack.callback(os.close, opened)
+                    descriptors.append(opened)
+            except OSError as error:
+                del inside[len(outside) :]
+                where = error.filename or place.own
+                say(_not_limited(controllers, f"{where}: {str(error.strerror).lower()}"))
+        yield Group(inside, outside) if inside else None
 
 
-def given_controllers() -> frozenset[str] | None:
-    """The controllers that this process's group may hand on; None without groups of version 2."""
-    try:
-        return frozenset((_own_group() / "cgroup.controllers").read_text().split())
-    except (ContainerError, OSError):
-        return None
+def _by_place(limits: Limits, say: Callable[[str], None]) -> Mapping[Place, list[str]]:
+    """The controllers that are needed, by the hierarchies that have them."""
+    wanted = (("memory", limits.memory), ("cpu", limits.cpus), ("pids", limits.processes))
+    known = places()
+    found: dict[Place, list[str]] = {}
+    for controller, limit in wanted:
+        if limit is not None and controller in known:
+            found.setdefault(known[controller], []).append(controller)
+        elif limit is not None:
+            say(_not_limited([controller], "no hierarchy of control groups here has that"))
+    return found
 
 
-def _settings(memory: int | None, cpus: float | None) -> Mapping[str, str]:
-    """Files of a group, and what is written to them."""
-    settings: dict[str, str] = {}
-    if memory is not None:
-        # No swap beside it, so that the limit is one.
-        settings |= {"memory.max": f"{memory}", "memory.swap.max": "0"}
-    if cpus is not None:
-        settings["cpu.max"] = f"{int(cpus * _PERIOD)} {_PERIOD}"
-    return settings
+def _divided(
+    place: Place, limits: Limits, controllers: Sequence[str], stack: ExitStack
+) -> tuple[Path, Path]:
+    """The group with the limits, and the one for us; raises OSError where nothing is ours."""
+    if place.version == 1:
+        group = _made(place.own, stack)
+        _write(group, _first_version(limits), controllers)
+        return group, place.own
+    if (place.own / _PROCESSES).read_text().split() == [str(os.getpid())]:
+        # It goes with the group that was delegated, which whoever did that removes.
+        ours, parent = place.own / f"{_PREFIX}{os.getpid()}-outside", place.own
+        ours.mkdir()
+        (ours / _PROCESSES).write_text("0")
+    else:
+        ours, parent = place.own, place.top
+    wanted = " ".join(f"+{controller}" for controller in controllers)
+    (parent / "cgroup.subtree_control").write_text(wanted)
+    group = _made(parent, stack)
+    _write(group, _second_version(limits), controllers)
+    return group, ours
 
 
-def _own_group() -> Path:
-    """The directory of the group that this process is in."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    own = next((line[3:] for line in lines if line.startswith("0::")), None)
-    mounts = (line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    place = next((left.split()[4] for left, right in mounts if right.startswith("cgroup2 ")), None)
-    if own is None or place is None:
-        raise _not_delegated("this machine has no control groups of version 2")
-    return Path(place) / own.lstrip("/")
+def _made(parent: Path, stack: ExitStack) -> Path:
+    """A group of our own; those that killed processes left are removed on the way."""
+    for left in parent.glob(f"{_PREFIX}*"):
+        if not Path("/proc", left.name.removeprefix(_PREFIX)).exists():
+            _remove(left)
+    group = parent / f"{_PREFIX}{os.getpid()}"
+    group.mkdir()
+    stack.callback(_remove, group)
+    return group
 
 
-def _check(own: Path, wanted: set[str]) -> None:
-    given = (own / "cgroup.controllers").read_text().split()
-    lacking = sorted(wanted.difference(given))
-    if lacking:
-        raise _not_delegated(f"the group {own} was not given the controller {lacking[0]}")
-    if (own / "cgroup.procs").read_text().split() != [str(os.getpid())]:
-        raise _not_delegated(f"other processes are in the group {own} as well")
+def _write(
+    group: Path, settings: Mapping[str, Mapping[str, str]], controllers: Sequence[str]
+) -> None:
+    for controller in controllers:
+        for name, value in settings[controller].items():
+            with suppress(FileNotFoundError) if name in _MAY_LACK else ExitStack():
+                (group / name).write_text(value)
 
 
-def _divided(own: Path, settings: Mapping[str, str], stack: ExitStack) -> Group:
-    """One group for us, and beside it the one with the limits."""
-    name = secrets.token_hex(4)
-    ours, limits = own / f"amphora-{name}", own / f"container-{name}"
-    ours.mkdir()
-    (ours / "cgroup.procs").write_text("0")
-    controllers = {f"+{setting.partition('.')[0]}" for setting in settings}
-    (own / "cgroup.subtree_control").write_text(" ".join(sorted(controllers)))
-    limits.mkdir()
-    stack.callback(_remove, limits)
-    for setting, value in settings.items():
-        with suppress(FileNotFoundError) if ".swap." in setting else ExitStack():
-            (limits / setting).write_text(value)
-    descriptors = []
-    for group in (limits, ours):
-        descriptors.append(os.open(group / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC))
-        stack.callback(os.close, descriptors[-1])
-    return Group(*descriptors)
+def _first_version(limits: Limits) -> Mapping[str, Mapping[str, str]]:
+    """Files of a group and what is written to them, in this order, by controller."""
+    memory, quota = f"{limits.memory}", f"{_quota(limits)}"
+    return {
+        # Memory and swap together have no more, so that the limit is one.
+        "memory": {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory},
+        "cpu": {"cpu.cfs_period_us": f"{_PERIOD}", "cpu.cfs_quota_us": quota},
+        "pids": {"pids.max": f"{limits.processes}"},
+    }
+
+
+def _second_version(limits: Limits) -> Mapping[str, Mapping[str, str]]:
+    return {
+        "memory": {"memory.max": f"{limits.memory}", "memory.swap.max": "0"},
+        "cpu": {"cpu.max": f"{_quota(limits)} {_PERIOD}"},
+        "pids": {"pids.max": f"{limits.processes}"},
+    }
+
+
+def _quota(limits: Limits) -> int:
+    return int((limits.cpus or 0) * _PERIOD)
 
 
 def _remove(group: Path) -> None:
-    """Whoever delegated removes the rest, with our own group in it."""
+    """Not if somebody is in it."""
     with suppress(OSError):
         group.rmdir()
 
 
-def _not_delegated(why: str) -> ContainerError:
+def _not_limited(controllers: Sequence[str], why: str) -> str:
+    """One line: what is not limited, why, and what would change that."""
+    what = " and ".join(_MEANINGS[controller] for controller in controllers)
     user = "" if os.geteuid() == 0 else "--user "
-    return ContainerError(
-        "the container's memory and CPUs cannot be limited",
-        why=why,
-        next_command=f"systemd-run {user}--scope -p Delegate=yes amphora run …",
+    return (
+        f"{what} of the container cannot be limited: {why}; "
+        f"systemd-run {user}--scope -p Delegate=yes amphora run … has a group of its own"
     )

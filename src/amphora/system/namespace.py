@@ -17,8 +17,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from amphora.core.errors import EXIT_INTERRUPTED, AmphoraError, NamespaceError
+from amphora.core.errors import AmphoraError, NamespaceError
 from amphora.system import syscalls
+from amphora.system.forked import live
 from amphora.system.namespace_errors import denied, map_refused, mounts_refused
 from amphora.system.process import find_tool, run
 from amphora.system.users import IdRange, root_ranges, user_ranges
@@ -237,20 +238,13 @@ def _be_init(alive: int, tell: int, mask: set[int], function: Callable[[], int])
 
 
 def _live(function: Callable[[], int]) -> NoReturn:
-    """All that a forked child does, while its parent lives: never returns into its code."""
-    status = 1
-    try:
+    """All that a forked child does, while its parent lives."""
+
+    def bound() -> int:
         syscalls.die_with_parent(signal.SIGKILL)
-        status = function()
-    except KeyboardInterrupt:
-        status = EXIT_INTERRUPTED
-    except BaseException:  # noqa: BLE001
-        # Nobody above would say it: this process ends here.
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        return function()
+
+    live(bound)
 
 
 def _hear_signals(mask: set[int]) -> None:

@@ -76,7 +76,7 @@ def test_who_crashed_is_told(in_worker, mounted, busybox_root):
         crashes = []
         arguments = ["/bin/sh", "-c", "kill -s BUS $$"]
         container = Container(root, arguments, {"PATH": "/bin"})
-        run = Runtime(state).run(container, lambda _: None, crashes.append)
+        run = Runtime(state).run(container, lambda _: None, on_crash=crashes.append)
         return asyncio.run(run), [(each.number, each.program) for each in crashes]
 
     assert in_worker(inside) == (135, [(7, "/bin/sh")])

@@ -6,8 +6,10 @@ import pytest
 
 from amphora.cli import launch_values as values
 from amphora.core.errors import InvalidValueError
+from amphora.launch.request import Volume
 from amphora.runtime.networks import Port
 from amphora.runtime.spec import ALL_CAPABILITIES, CAPABILITIES, Bind, Memory
+from amphora.system.cgroups import Limits
 
 
 def test_volumes(tmp_path, monkeypatch):
@@ -18,6 +20,8 @@ def test_volumes(tmp_path, monkeypatch):
     assert values.read_volume("./data:/d:ro") == Bind(data, "/d", read_only=True)
     assert values.read_volume(".:/d:rw") == Bind(Path(tmp_path), "/d", read_only=False)
     assert values.read_volume("/only/inside") is None
+    assert values.read_volume("data:/d") == Volume("data", "/d")
+    assert values.read_volume("my.data_1:/d:ro") == Volume("my.data_1", "/d", read_only=True)
 
 
 def test_mounts(tmp_path):
@@ -25,10 +29,18 @@ def test_mounts(tmp_path):
     assert bind == Bind(tmp_path, "/d", read_only=True)
     bind = values.read_mount(f'"source={tmp_path}",type=bind,target=/d,readonly=false')
     assert bind == Bind(tmp_path, "/d", read_only=False)
+    volume = values.read_mount("type=volume,src=data,dst=/d,readonly")
+    assert volume == Volume("data", "/d", read_only=True)
     assert values.read_mount("type=tmpfs,destination=/m") == Memory("/m")
     memory = values.read_mount("type=tmpfs,target=/m,tmpfs-size=1m,tmpfs-mode=700")
     assert memory == Memory("/m", 1 << 20, False, 0o700)
     assert values.read_tmpfs("/m:ro,size=2k") == Memory("/m", 2048, True)
+
+
+def test_limits_of_all_together():
+    assert values.read_together("1m", 0.5, 7) == Limits(1 << 20, 0.5, 7)
+    # With docker both mean that there is no limit.
+    assert values.read_together(None, None, 0) == values.read_together("", None, -1) == Limits()
 
 
 def test_ports():
@@ -59,12 +71,17 @@ def test_environment(tmp_path):
     ("reader", "text"),
     [
         (values.read_volume, "/no/such/place:/x"),
-        (values.read_volume, "name:/x"),
+        (values.read_volume, ":/x"),
+        (values.read_volume, ".hidden:/x"),
+        (values.read_volume, "name:x"),
+        (values.read_volume, "name:/x:z"),
         (values.read_volume, "/:/x:rwm"),
         (values.read_volume, "/:x"),
         (values.read_volume, "/:/"),
         (values.read_volume, "relative"),
         (values.read_mount, "type=volume,target=/x"),
+        (values.read_mount, "type=volume,source=/path,target=/x"),
+        (values.read_mount, "type=image,source=it,target=/x"),
         (values.read_mount, "target=/x"),
         (values.read_mount, "type=bind,target=/x"),
         (values.read_mount, "type=bind,source=/,target=/x,tmpfs-size=1"),

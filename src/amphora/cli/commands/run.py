@@ -46,6 +46,12 @@ def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
     show_default=True,
     help="When to ask the registry for the image.",
 )
+@click.option(
+    "-d",
+    "--detach",
+    is_flag=True,
+    help="In the background: print the name and go on. What it writes is kept for `amphora logs`.",
+)
 @click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
 @click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
 @_many("-e", "--env", metavar="NAME[=VALUE]", help_text="A variable; without value, yours.")
@@ -53,19 +59,23 @@ def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
 @_many(
     "-v",
     "--volume",
-    metavar="PATH:TARGET[:ro]",
-    help_text="Show a file or directory of this machine in the container.",
+    metavar="PATH|NAME:TARGET[:ro]",
+    help_text="Show a file or directory of this machine, or a volume, in the container.",
 )
 @_many(
     "--mount",
-    metavar="type=bind|tmpfs,...",
+    metavar="type=bind|volume|tmpfs,...",
     help_text="The same, or a directory in memory, with named fields.",
 )
 @_many("--tmpfs", metavar="TARGET[:size=,mode=]", help_text="An empty directory, in memory only.")
 @click.option("-w", "--workdir", metavar="DIRECTORY", help="Where the command starts.")
 @click.option("-u", "--user", metavar="USER[:GROUP]", help="Who runs the command.")
 @click.option("--entrypoint", metavar="PROGRAM", help="In place of the image's ENTRYPOINT.")
-@click.option("--rm", "_removed", is_flag=True, help="Always so: nothing of a container is kept.")
+@click.option(
+    "--rm",
+    is_flag=True,
+    help="With -d, keep nothing when it has ended; without, that is always so.",
+)
 @click.option("--name", metavar="NAME", help="What to call the container. Default: a number.")
 @click.option("--hostname", metavar="NAME", help="The container's host name.")
 @click.option(
@@ -85,6 +95,7 @@ def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
 @_many("--add-host", metavar="NAME:ADDRESS", help_text="A line for /etc/hosts.")
 @click.option("-m", "--memory", metavar="SIZE", help="The most memory all of it may take.")
 @click.option("--cpus", type=click.FloatRange(min=0.01), help="The most CPUs it may use.")
+@click.option("--pids-limit", type=int, metavar="N", help="The most processes it may have.")
 @click.option("--shm-size", metavar="SIZE", help="Size of /dev/shm. Default: 64m.")
 @_many("--ulimit", metavar="NAME=SOFT[:HARD]", help_text="A resource limit.")
 @click.option("--read-only", is_flag=True, help="Nothing below / can be written to.")
@@ -103,8 +114,9 @@ def command(settings: Settings, /, **given: Any) -> None:
     """Run a command in a container of an image, for any platform.
 
     The image is fetched if it is not in the store. What the command changes is gone when it
-    ends, but for what -v shows it. The exit status is the command's; 125 if Amphora failed,
-    126 or 127 if the command cannot be executed or is not there.
+    ends, but for what -v shows it; with -d, what it wrote and its exit status are kept. The exit
+    status is the command's; 125 if Amphora failed, 126 or 127 if the command cannot be executed
+    or is not there.
     """
     status = docker_status(lambda: _run(settings, given))
     raise click.exceptions.Exit(status)
@@ -112,29 +124,43 @@ def command(settings: Settings, /, **given: Any) -> None:
 
 def _run(settings: Settings, given: dict[str, Any]) -> int:
     from amphora.cli.launching import read_request
+    from amphora.system.background import run_in_background
+    from amphora.system.terminal import kept_as_it_is
+
+    request = read_request(given, os.environ, name=given.pop("name") or secrets.token_hex(6))
+    if not request.background:
+        check_terminal(interactive=request.interactive, terminal=request.terminal)
+        with kept_as_it_is(STDIN):
+            return _launch(settings, request, lambda: None)
+    status = run_in_background(
+        lambda begun: guarded(lambda: docker_status(lambda: _launch(settings, request, begun)))
+    )
+    if status is None:
+        click.echo(request.name)
+    return status or 0
+
+
+def _launch(settings: Settings, request: "LaunchRequest", begun: Callable[[], None]) -> int:
+    from amphora.cli.launching import say
     from amphora.runtime.foreground import PASSED_ON
     from amphora.system.cgroups import limited
     from amphora.system.namespace import run_inside
-    from amphora.system.terminal import kept_as_it_is
 
-    given.pop("_removed")
-    request = read_request(given, os.environ, name=given.pop("name") or secrets.token_hex(6))
-    check_terminal(interactive=request.interactive, terminal=request.terminal)
-    allowed = request.allowances
-    with (
-        limited(memory=allowed.memory, cpus=allowed.cpus) as group,
-        kept_as_it_is(STDIN),
-    ):
-        body = partial(_inside, settings, request, os.getpid(), group)
+    with limited(request.allowances.together, say) as group:
+        body = partial(_inside, settings, request, os.getpid(), group, begun)
         return run_inside(lambda: guarded(lambda: docker_status(body)), passing_on=PASSED_ON)
 
 
 def _inside(
-    settings: Settings, request: "LaunchRequest", process: int, group: "Group | None"
+    settings: Settings,
+    request: "LaunchRequest",
+    process: int,
+    group: "Group | None",
+    begun: Callable[[], None],
 ) -> int:
     from amphora.cli.access import open_store
     from amphora.cli.launching import helpers
     from amphora.launch.launch import launch
 
     with open_store(settings) as store:
-        return run_async(launch(request, store, helpers(settings, store, process, group)))
+        return run_async(launch(request, store, helpers(settings, store, process, group, begun)))
