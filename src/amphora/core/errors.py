@@ -10,6 +10,7 @@ script can tell a wrong password from a full disk.
     ├── StepFailedError           12  a RUN step exited with a non-zero status
     │   └── EmulatorCrashError    14  the same, and a program of it crashed in the emulator
     ├── ContextError              13  the build context lacks what a step asks for
+    ├── BakeError                 15  a bake or compose file is wrong, with file, line and caret
     ├── MissingToolError          20  a program that Amphora runs is not installed
     ├── UnsupportedPlatformError  21  this machine cannot execute a platform
     ├── NamespaceError            22  the kernel or the system denies a namespace
@@ -80,6 +81,10 @@ class EmulatorCrashError(StepFailedError):
 
 class ContextError(AmphoraError):
     exit_code = 13
+
+
+class BakeError(AmphoraError):
+    exit_code = 15
 
 
 class MissingToolError(AmphoraError):

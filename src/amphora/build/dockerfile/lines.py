@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from amphora.build.dockerfile.expand import ExpansionError
 from amphora.build.dockerfile.heredoc import Heredoc, find_heredocs
-from amphora.build.dockerfile.source import Notice, Piece, Source, excerpt
+from amphora.build.dockerfile.source import Notice, Piece, Source
 from amphora.build.dockerfile.words import SPACE, Command, Word, is_json, split_command
 from amphora.core.errors import DockerfileError
+from amphora.core.excerpt import excerpt
 
 _DIRECTIVE = re.compile(r"#\s*(?P<name>[a-zA-Z][a-zA-Z0-9]*)\s*=\s*(?P<value>\S.*)")
 _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
@@ -95,7 +96,8 @@ class _Reader:
     def _error(self, what: str, *, why: str, fix: str) -> DockerfileError:
         row = self.rows[self.next].rstrip()
         column = len(row) - len(row.lstrip())
-        shown = excerpt(self.script.filename, self.next + 1, row, column, len(row) - column)
+        place = f"{self.script.filename}:{self.next + 1}"
+        shown = excerpt(place, self.next + 1, row, column, len(row) - column)
         return DockerfileError(what, why=why, next_command=fix, excerpt=shown)
 
     def _read_instruction(self) -> Line:

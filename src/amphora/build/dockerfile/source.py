@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from amphora.core.errors import AmphoraError, DockerfileError, InvalidValueError
+from amphora.core.excerpt import excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Source:
         content = piece.content.rstrip()
         column = min(column, len(content))
         width = max(1, min(end - start, len(content) - column))
-        return excerpt(self.filename, piece.line, content, column, width)
+        return excerpt(f"{self.filename}:{piece.line}", piece.line, content, column, width)
 
     def error(
         self, what: str, *, why: str, fix: str, span: tuple[int, int] | None = None
@@ -100,10 +101,3 @@ class Source:
     def _first_word(self) -> tuple[int, int]:
         words = self.text.split(maxsplit=1)
         return self.span(words[0] if words else "") or (0, 1)
-
-
-def excerpt(filename: str, line: int, content: str, column: int = 0, width: int = 1) -> str:
-    """Three lines for a terminal: place, content, carets; tabs keep their place."""
-    number = f"{line:4}"
-    padding = "".join("\t" if character == "\t" else " " for character in content[:column])
-    return f"{filename}:{line}\n{number} | {content}\n{' ' * len(number)} | {padding}{'^' * width}"

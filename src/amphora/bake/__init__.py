@@ -1,0 +1,1 @@
+"""Bake files: from HCL, JSON and compose files to the targets that are to be built."""

@@ -1,0 +1,4 @@
+target "app" {
+  args = { C = "4" }
+  tags = ["hcl"]
+}

@@ -1,0 +1,8 @@
+target "app" {
+  name = "app-${tgt}"
+  matrix = {
+    tgt = ["foo", "bar"]
+  }
+  target = tgt
+  tags = ["app:${tgt}"]
+}

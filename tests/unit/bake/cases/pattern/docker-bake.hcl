@@ -1,0 +1,4 @@
+target "app-1" {}
+target "app-2" {}
+target "web" {}
+group "app-all" { targets = ["web"] }

@@ -1,0 +1,6 @@
+target "base" {
+  args = { A = "1" }
+}
+target "app" {
+  inherits = ["base"]
+}

@@ -1,0 +1,124 @@
+"""Compose files: variables, merging, and what is refused."""
+
+import pytest
+
+from amphora.bake.compose.interpolation import interpolate, read_environment
+from amphora.bake.files import File
+from amphora.bake.load import load
+from amphora.core.errors import BakeError
+
+_SET = {"SET": "value", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a $SET b", "a value b"),
+        ("${SET}x$$SET", "valuex$SET"),
+        ("${NOT}", ""),
+        ("${NOT:-a}${EMPTY:-b}${EMPTY-c}${NOT-d}", "abd"),
+        ("${SET:+a}${EMPTY:+b}${EMPTY+c}${NOT+d}", "ac"),
+        ("${NOT:-${EMPTY:-${SET}}}", "value"),
+        ("${NOT:-a}b}", "ab}"),
+        ("${SET:?no}${EMPTY?no}", "value"),
+    ],
+)
+def test_variables(text, value):
+    assert interpolate(text, _SET.get) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["$", "${", "${SET", "${1}", "${SET!}", "${NOT:?is missing}", "${NOT:-" * 100]
+)
+def test_what_is_malformed_is_refused(text):
+    with pytest.raises(ValueError):
+        interpolate(text, _SET.get)
+
+
+def test_a_missing_variable_says_why_it_is_needed():
+    with pytest.raises(ValueError, match="NOT must be set: give value"):
+        interpolate("${NOT:?give ${SET}}", _SET.get)
+
+
+def test_environment_files():
+    text = "A=1\nB = two words # c\nexport C='$A'\nD=\"${A}\\t\\$A\"\nE=${A}${X}\nX=file\n# F=1\n"
+    found = read_environment(text, {"X": "shell"})
+    assert found == {
+        "A": "1",
+        "B": "two words",
+        "C": "$A",
+        "D": "1\t$A",
+        "E": "1shell",
+        "X": "shell",
+    }
+
+
+def configured(*texts):
+    files = [File(f"{n}.yaml", text) for n, text in enumerate(texts)]
+    return load(files, variables={}, environment={}).configuration
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        ("a: [", "expected"),
+        ("- a", "no mapping"),
+        ("services: 5", "services"),
+        ("services: {a: 5}", "services.a"),
+        ("services: {a: {build: 5}}", "services.a.build"),
+        ("services: {a: {build: {args: 5}}}", "args"),
+        ("services: {a: {build: {tags: x}}}", "tags"),
+        ("services: {a: {build: {context: '${X:?needed}'}}}", "needed"),
+        ("services: {a: {build: {shm_size: big}}}", "shm_size"),
+        ("services: {a: {build: {x-bake: {tag: x}}}}", "x-bake"),
+        ("services: {a: {build: {secrets: [s]}}}\nsecrets: {s: {external: true}}", "external"),
+        ("services: {a: {extends: b, build: .}}", "extend"),
+        ("services: {a: {extends: {service: a, file: x.yml}, build: .}}", "extend"),
+        ("include: [x.yml]\nservices: {}", "include"),
+        ("services: !!python/object:os.system {}", "could not determine a constructor"),
+        (
+            "a: &a [x]\n"
+            + "\n".join(
+                f"{n}: &{n} [*{c}, *{c}]"
+                for c, n in zip("abcdefghijklmnopqrst", "bcdefghijklmnopqrstu", strict=True)
+            )
+            + "\nservices: {a: {build: {tags: *u}}}",
+            "aliases",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(text, mentions):
+    with pytest.raises(BakeError) as caught:
+        configured(text)
+    assert mentions in f"{caught.value.what} {caught.value.why}"
+    assert caught.value.next_command
+
+
+def test_a_mistake_in_yaml_is_shown():
+    with pytest.raises(BakeError) as caught:
+        configured("services:\n  a: ]")
+    assert caught.value.excerpt.startswith("0.yaml:2:6\n")
+
+
+def test_files_are_merged_and_services_extended():
+    found = configured(
+        """
+services:
+  base: {build: {context: base, args: {A: 1, B: 1}, tags: [one]}}
+  app: {extends: base, build: {args: {B: 2}, tags: [two]}}
+""",
+        "services: {app: {build: {args: [C=3], target: last}}}",
+    )
+    assert found.targets["app"].fields == {
+        "context": "base",
+        "args": {"A": "1", "B": "2", "C": "3"},
+        "tags": ["one", "two"],
+        "target": "last",
+    }
+    assert list(found.groups["default"].targets) == ["base", "app"]
+
+
+def test_a_file_without_a_telling_name_is_known_by_its_services():
+    assert File("-", "services:\n  a: {}\n").is_compose
+    assert not File("-", 'target "a" {}').is_compose
+    assert not File("x.hcl", "services: 1").is_compose
