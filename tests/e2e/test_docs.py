@@ -95,6 +95,19 @@ def test_every_command_about_attestations_works(amphora, tmp_path):
 
 @pytest.mark.privileged
 @pytest.mark.e2e
+def test_every_command_about_baking_works(amphora, tmp_path):
+    page = (ROOT / "docs/bake.md").read_text()
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    assert len(lines) >= 8
+    for line in lines:
+        _run(amphora, line, tmp_path)
+    shown = re.search(r"^```hcl\n(?P<text>.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert (tmp_path / "shop/docker-bake.hcl").read_text() == shown["text"]
+    assert (tmp_path / "shop/web.tar").stat().st_size
+
+
+@pytest.mark.privileged
+@pytest.mark.e2e
 def test_the_commands_about_emulators_work(amphora, tmp_path):
     """One after the other, in a namespace with a table of its own and no init system."""
     page = (ROOT / "docs/emulator.md").read_text()

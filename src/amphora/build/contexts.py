@@ -5,7 +5,7 @@ https://docs.docker.com/reference/cli/docker/buildx/build/#build-context
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from amphora.build.bases import Bases
@@ -19,16 +19,28 @@ from amphora.core.reference import Reference
 
 _IMAGE = "docker-image://"
 _LAYOUT = "oci-layout://"
+_TARGET = "target:"
 _LAYOUT_NAME = re.compile(r"(?P<path>.+?)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>\w+:\w+))?")
+
+#: What another target of the same bake file comes to on a platform.
+Linked = Callable[[str, Platform], Awaitable[ImageState]]
 
 
 class NamedContexts:
     """The named contexts of one build, each opened when it is first used."""
 
-    def __init__(self, given: Mapping[str, str], opener: Opener, bases: Bases) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, str],
+        opener: Opener,
+        bases: Bases,
+        linked: Linked | None = None,
+    ) -> None:
+        """Without `linked` no location can be another target."""
         self._given = {_normal(name): location for name, location in given.items()}
         self._opener = opener
         self._bases = bases
+        self._linked = linked
         self._trees: dict[str, FileTree] = {}
         self._lock = asyncio.Lock()
 
@@ -48,11 +60,14 @@ class NamedContexts:
             return await self._bases.resolve(location.removeprefix(_IMAGE), platform)
         if location.startswith(_LAYOUT):
             return await self._layout(location.removeprefix(_LAYOUT), platform)
-        if location.startswith("target:"):
+        if location.startswith(_TARGET) and self._linked is not None:
+            state = await self._linked(location.removeprefix(_TARGET), platform)
+            return state, state.config.on_build or ()
+        if location.startswith(_TARGET):
             raise InvalidValueError(
                 f"--build-context {name} cannot be {location[:100]!r}",
                 why="targets are those of a bake file",
-                next_command="name the stage itself in FROM or COPY --from",
+                next_command="name the stage itself in FROM or COPY --from, or use amphora bake",
             )
         async with self._lock:
             if location not in self._trees:

@@ -49,7 +49,7 @@ class Performed:
 
 
 class Executor:
-    """Performs steps for one build, at most `jobs` at a time."""
+    """Performs steps for one build, as many at a time as `slots` has."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Executor:
         snapshots: Snapshots,
         work: Path,
         *,
-        jobs: int,
+        slots: asyncio.Semaphore,
         use_cache: bool,
         source_date_epoch: int | None,
         shared: SharedCache | None = None,
@@ -72,8 +72,8 @@ class Executor:
         self._store = store
         self._snapshots = snapshots
         self._work = work
-        self._slots = asyncio.Semaphore(jobs)
-        self._use_cache = use_cache
+        self._slots = slots
+        self.use_cache = use_cache
         self._epoch = source_date_epoch
         self._any_revision = any_revision
         self._retries = retries
@@ -96,17 +96,25 @@ class Executor:
         done = self.recall(key, always=always)
         if self._shared is None:
             return done
-        if done is None and (self._use_cache or always):
+        if done is None and (self.use_cache or always):
             await self._shared.fetch(key)
             done = self.recall(key, always=always)
         if done is not None:
-            self._shared.used[key] = None
+            self.took(key, done)
         return done
+
+    def took(self, key: str, done: Performed) -> None:
+        """Note a step that the build needs, for the caches that it is to be saved to.
+
+        Not one that compilers of another revision may have done.
+        """
+        if self._shared is not None and (done.account is None or not done.account.other_revisions):
+            self._shared.used[key] = None
 
     def recall(self, key: str, *, always: bool = False) -> Performed | None:
         """What the cache knows under a key; `always` even if the build is to do without."""
-        record = self._store.cache_get(key) if self._use_cache or always else None
-        if record is None and self._any_revision and self._use_cache:
+        record = self._store.cache_get(key) if self.use_cache or always else None
+        if record is None and self._any_revision and self.use_cache:
             record = self._store.cache_get(_inexact(key))
         if record is None:
             return None
@@ -122,7 +130,7 @@ class Executor:
 
         Blocks, for as long as the files take to be read.
         """
-        record = self._store.cache_get(key) if self._use_cache else None
+        record = self._store.cache_get(key) if self.use_cache else None
         if record is not None and record.diff_id is not None:
             return record.diff_id
         started = time.monotonic()
@@ -160,8 +168,7 @@ class Executor:
             )
             exact = outcome.account is None or not outcome.account.other_revisions
             await in_thread(self._store.cache_put, key if exact else _inexact(key), record)
-            if exact and self._shared is not None:
-                self._shared.used[key] = None
+            self.took(key, done)
             return done
 
     async def _until_no_crash(

@@ -8,7 +8,7 @@ from amphora.build.attest.facts import Material
 from amphora.build.bases import Bases
 from amphora.build.checks.check import Checked, check, insist
 from amphora.build.context_hashes import ContextHashes
-from amphora.build.contexts import NamedContexts
+from amphora.build.contexts import Linked, NamedContexts
 from amphora.build.dockerfile.scope import Line, fresh_lines, unused_build_args
 from amphora.build.events import Listener, Warned
 from amphora.build.executor import Executor
@@ -16,8 +16,7 @@ from amphora.build.fetching import Fetcher
 from amphora.build.inputs import Inputs, Opener
 from amphora.build.request import BuildRequest
 from amphora.build.shared_cache import SharedCache
-from amphora.build.workshop import Workshop, workshop
-from amphora.oci.store import Store
+from amphora.build.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +45,60 @@ class Prepared:
 @asynccontextmanager
 async def prepared(
     request: BuildRequest,
-    store: Store,
+    shop: Workshop,
     *,
-    jobs: int,
     insecure_registries: Sequence[str],
     listener: Listener,
+    linked: Linked | None = None,
 ) -> AsyncIterator[Prepared]:
     """Read and check the Dockerfile and the context; the parameters are those of `build`.
 
-    Raises DockerfileError and ContextError.
+    `linked` has what contexts mean that are other targets. Raises DockerfileError and
+    ContextError.
     """
-    with workshop(store, handoff=request.handoff, jobs=jobs, listener=listener) as shop:
-        fetcher = Fetcher(store.root, shop.work)
-        hashes = ContextHashes(store.root)
-        opener = Opener(fetcher, shop.work, hashes)
-        inputs = await opener.inputs(request)
-        checked = check(inputs, request, store)
-        for warning in _warnings(checked, request):
-            listener(warning)
-        insist(checked)
-        bases = Bases(
-            store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
-        )
-        shared = SharedCache(
-            store,
-            request.cache_from,
-            insecure_registries,
-            lambda flag, text: listener(Warned(flag, text)),
-        )
-        executor = Executor(
-            store,
-            shop.snapshots,
-            shop.work,
-            jobs=shop.jobs,
-            use_cache=request.use_cache,
-            source_date_epoch=request.source_date_epoch,
+    store = shop.store
+    fetcher = Fetcher(store.root, shop.work)
+    hashes = ContextHashes(store.root)
+    opener = Opener(fetcher, shop.work, hashes)
+    inputs = await opener.inputs(request)
+    checked = check(inputs, request, store)
+    for warning in _warnings(checked, request):
+        listener(warning)
+    insist(checked)
+    bases = Bases(
+        store, twins=request.handoff, always_pull=request.pull, insecure=insecure_registries
+    )
+    shared = SharedCache(
+        store,
+        request.cache_from,
+        insecure_registries,
+        lambda flag, text: listener(Warned(flag, text)),
+    )
+    executor = Executor(
+        store,
+        shop.snapshots,
+        shop.work,
+        slots=shop.slots,
+        use_cache=request.use_cache,
+        source_date_epoch=request.source_date_epoch,
+        shared=shared,
+        any_revision=request.any_revision,
+        retries=request.retries,
+    )
+    contexts = NamedContexts(request.build_contexts, opener, bases, linked)
+    async with shared:
+        yield Prepared(
+            request=request,
+            shop=shop,
+            inputs=inputs,
+            bases=bases,
+            contexts=contexts,
+            fetcher=fetcher,
             shared=shared,
-            any_revision=request.any_revision,
-            retries=request.retries,
+            executor=executor,
+            fetched=opener.materials,
         )
-        contexts = NamedContexts(request.build_contexts, opener, bases)
-        async with shared, shop.networks:
-            yield Prepared(
-                request=request,
-                shop=shop,
-                inputs=inputs,
-                bases=bases,
-                contexts=contexts,
-                fetcher=fetcher,
-                shared=shared,
-                executor=executor,
-                fetched=opener.materials,
-            )
-        hashes.keep()
+    hashes.keep()
 
 
 def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:

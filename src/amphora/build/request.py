@@ -24,7 +24,8 @@ class BuildRequest:
     directory, a URL, or "-" for `stdin`; `dockerfile` is a path, "-", or None for the usual one.
     With `any_revision` handoff takes compilers of another revision too, as in NativeSide.
     The steps of `no_cache_stages` are executed whatever is remembered. `retries` is how often
-    a RUN is done again in which a program crashed in the emulator.
+    a RUN is done again in which a program crashed in the emulator. With `any_platform` a
+    target that builds upon this one gets it for its own platforms, not only for `platforms`.
     """
 
     context: str
@@ -46,6 +47,7 @@ class BuildRequest:
     cache_from: Sequence[CachePlace] = ()
     cache_to: Sequence[CachePlace] = ()
     attest: AttestOptions = field(default_factory=AttestOptions)
+    any_platform: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import SCRATCH, Stage, parse_trigger
-from amphora.build.dockerfile.scope import expand_from, global_scope
+from amphora.build.dockerfile.scope import Scope, expand_from, global_scope
 from amphora.build.fetching import Fetched
 from amphora.build.filetree import FileTree
 from amphora.build.preparing import Prepared
@@ -23,6 +23,7 @@ from amphora.build.state import ImageState
 from amphora.build.steps import CopyStep, Step
 from amphora.build.taking import Taker
 from amphora.build.transfer import context_step, stage_step, tree_step
+from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.config import chain_id, timestamp
@@ -59,18 +60,9 @@ class Solver:
         )
         self._target_stage = self._dockerfile.target_stage(request.target or "")
         self._platforms = request.platforms
-        self._scopes = {
-            platform: global_scope(
-                self._dockerfile,
-                request.build_args,
-                platform,
-                Platform.host(),
-                target_stage=request.target or "",
-            )
-            for platform in request.platforms
-        }
-        self.passing_environment: Mapping[str, str] = next(
-            iter(self._scopes.values())
+        self._scopes: dict[Platform, Scope] = {}
+        self.passing_environment: Mapping[str, str] = self._scope(
+            request.platforms[0]
         ).proxy_environment
         self.ledger = Ledger()
         self._stages: dict[tuple[int, Platform], asyncio.Task[_Built]] = {}
@@ -80,6 +72,18 @@ class Solver:
         """The target stage on every platform, in the order asked for."""
         tasks = [self._stage(self._target_stage, item) for item in self._platforms]
         return [(await task)[0] for task in tasks]
+
+    async def state(self, platform: Platform) -> ImageState:
+        """The target stage for somebody who builds upon it. Raises InvalidValueError."""
+        if platform not in self._platforms and not self._ready.request.any_platform:
+            if len(self._platforms) > 1:
+                raise InvalidValueError(
+                    f"it is not built for {platform}",
+                    why=f"its platforms are {', '.join(map(str, self._platforms))}",
+                    next_command=f"add {platform} to them",
+                )
+            platform = self._platforms[0]
+        return (await self._stage(self._target_stage, platform))[0]
 
     def sandbox(self, run: ast.Run) -> Sandbox:
         return Sandbox.of(run, self._shop.networks, self._shop.private, self._ready.request.run)
@@ -160,6 +164,18 @@ class Solver:
         self.ledger.used(target, state.materials)
         return state
 
+    def _scope(self, platform: Platform) -> Scope:
+        if platform not in self._scopes:
+            request = self._ready.request
+            self._scopes[platform] = global_scope(
+                self._dockerfile,
+                request.build_args,
+                platform,
+                Platform.host(),
+                target_stage=request.target or "",
+            )
+        return self._scopes[platform]
+
     def _stage(self, stage: Stage, target: Platform) -> asyncio.Task[_Built]:
         identity = (stage.index, target)
         if identity not in self._stages:
@@ -167,7 +183,7 @@ class Solver:
         return self._stages[identity]
 
     async def _build_stage(self, stage: Stage, target: Platform) -> _Built:
-        scope = self._scopes[target]
+        scope = self._scope(target)
         base = expand_from(stage, scope)
         platform = Platform.parse(base.platform) if base.platform else target
         parent = self._dockerfile.base_stage(base.image, stage)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amphora.build.attest.facts import TakenStep
@@ -19,11 +19,23 @@ from amphora.core.digest import Digest
 from amphora.system.tasks import in_thread
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The tasks of builds that go on side by side: what one of them takes, others have.
+
+    Steps are told apart by their key and whether what is remembered counts for them.
+    `own_layers` gathers the blobs of all layers that steps came to.
+    """
+
+    steps: dict[tuple[str, bool], asyncio.Task[Performed]] = field(default_factory=dict)
+    unpacking: dict[Path, asyncio.Task[None]] = field(default_factory=dict)
+    own_layers: set[Digest] = field(default_factory=set)
+
+
 class Taker:
     """Takes steps for one build, each in a task that all who need it wait for.
 
-    `fresh` are the lines whose steps are performed whatever is remembered. `own_layers`
-    gathers the blobs of all layers that steps came to.
+    `fresh` are the lines whose steps are performed whatever is remembered.
     """
 
     def __init__(
@@ -32,17 +44,17 @@ class Taker:
         executor: Executor,
         shop: Workshop,
         fresh: Collection[Line],
+        taken: Taken | None = None,
     ) -> None:
+        """`taken` is what this build shares with others of the same group."""
         self._group = group
         self._executor = executor
         self._snapshots = shop.snapshots
         self._reporter = shop.reporter
         self._measured = Measured(shop.store)
         self._fresh = fresh
-        self._steps: dict[str, asyncio.Task[Performed]] = {}
-        self._unpacking: dict[Path, asyncio.Task[None]] = {}
+        self._taken = taken or Taken()
         self._said_revisions: set[str] = set()
-        self.own_layers: set[Digest] = set()
 
     async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
         """The state after a step. Raises what performing it does, with where it stands."""
@@ -51,11 +63,13 @@ class Taker:
             step = await self._with_numeric_owner(step, state)
             below = ImageState(state.platform)
         key = self._executor.key(below.layers, step)
-        if key not in self._steps:
-            self._steps[key] = self._group.create_task(self.perform(below, step, title, source))
-        done = await self._steps[key]
+        steps, same = self._taken.steps, (key, self._remembers(step, source))
+        if same not in steps:
+            steps[same] = self._group.create_task(self.perform(below, step, title, source))
+        done = await steps[same]
+        self._executor.took(key, done)
         if done.layer is not None:
-            self.own_layers.add(done.layer.blob.digest)
+            self._taken.own_layers.add(done.layer.blob.digest)
         diff_id = done.layer.diff_id if done.layer else None
         taken = TakenStep(title, source.start, below.platform, done.origin, diff_id)
         changed = state.with_layer(done.layer, done.created, source.code)
@@ -93,6 +107,9 @@ class Taker:
 
         return shown
 
+    def _remembers(self, step: Step, source: Source) -> bool:
+        return self._executor.use_cache and self._may_recall(step, source)
+
     def _may_recall(self, step: Step, source: Source) -> bool:
         return isinstance(step, FetchStep) or (source.filename, source.start) not in self._fresh
 
@@ -117,9 +134,9 @@ class Taker:
         path = self._snapshots.path(state.diff_ids)
         if path.exists():
             return
-        if path not in self._unpacking:
-            self._unpacking[path] = self._group.create_task(self._unpack_now(state))
-        await self._unpacking[path]
+        if path not in self._taken.unpacking:
+            self._taken.unpacking[path] = self._group.create_task(self._unpack_now(state))
+        await self._taken.unpacking[path]
 
     async def _unpack_now(self, state: ImageState) -> None:
         title = f"unpack {len(state.layers)} layer(s) of the base image"

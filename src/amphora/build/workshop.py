@@ -1,5 +1,6 @@
 """What the steps of a build work with: directories, snapshots, containers, other CPUs."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ class Workshop:
     """All of it lasts as long as the build.
 
     `work` is a directory on the store's disk, `private` one in memory, for what is on no
-    disk since it may hold secrets; `jobs` is how many steps may run at once.
+    disk since it may hold secrets; `slots` are for the steps that may run at once.
     """
 
     store: Store
@@ -33,7 +34,7 @@ class Workshop:
     networks: Networks
     emulation: Emulation
     reporter: Reporter
-    jobs: int
+    slots: asyncio.Semaphore
 
 
 @contextmanager
@@ -54,5 +55,5 @@ def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> I
             networks=Networks(private / "networks", lambda text: reporter.warn("--network", text)),
             emulation=Emulation(handoff=handoff),
             reporter=reporter,
-            jobs=jobs or len(os.sched_getaffinity(0)),
+            slots=asyncio.Semaphore(jobs or len(os.sched_getaffinity(0))),
         )

@@ -38,7 +38,7 @@ async def run_build(
                 store,
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
-                listener=_both(show, PlainProgress(recording.log)),
+                listener=told_to(show, PlainProgress(recording.log)),
                 planning=planning,
             )
         delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
@@ -46,10 +46,12 @@ async def run_build(
         return recording.result
 
 
-def _both(first: Listener, second: Listener) -> Listener:
+def told_to(*listeners: Listener) -> Listener:
+    """One listener that tells them all."""
+
     def listen(event: Event) -> None:
-        first(event)
-        second(event)
+        for each in listeners:
+            each(event)
 
     return listen
 
@@ -64,7 +66,7 @@ def print_result(result: BuildResult, wanted: Wanted, *, quiet: bool, output_for
     if quiet:
         click.echo(result.image.digest)
     elif output_format == "json":
-        print_json(_described(result, wanted))
+        print_json({**described(result, wanted), **_steps(result)})
     else:
         rows = [
             (variant.platform, variant.manifest.digest, human_size(variant.size))
@@ -75,7 +77,8 @@ def print_result(result: BuildResult, wanted: Wanted, *, quiet: bool, output_for
         click.echo(f"\n{result.image.digest}  {names}".rstrip())
 
 
-def _described(result: BuildResult, wanted: Wanted) -> dict[str, object]:
+def described(result: BuildResult, wanted: Wanted) -> dict[str, object]:
+    """The image, for `--format json`."""
     return {
         "digest": str(result.image.digest),
         "tags": [str(tag) for tag in wanted.tags],
@@ -87,6 +90,12 @@ def _described(result: BuildResult, wanted: Wanted) -> dict[str, object]:
             }
             for variant in result.variants
         ],
+    }
+
+
+def _steps(result: BuildResult) -> dict[str, object]:
+    """What was done for it, and what was expected."""
+    return {
         "steps": [
             {
                 "platform": str(step.platform),

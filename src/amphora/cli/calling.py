@@ -1,5 +1,6 @@
 """`amphora build --check` and `--call`: looking at a Dockerfile in place of building it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from amphora.build.fetching import Fetcher
 from amphora.build.inputs import Opener
 from amphora.build.request import BuildRequest
 from amphora.cli.access import open_store
-from amphora.cli.output import print_json, print_table
+from amphora.cli.output import print_table
 from amphora.cli.plans import plain_plan, plan_lines
 from amphora.cli.progress import show_build
 from amphora.core.settings import Settings
@@ -23,30 +24,36 @@ from amphora.oci.workspace import workspace
 _RULES = "https://docs.docker.com/reference/build-checks/"
 
 
-async def call(settings: Settings, request: BuildRequest, method: str, *, as_json: bool) -> int:
-    """Print what is asked for; returns the exit status: 1 where checks found something.
+#: Takes what there is to tell as JSON values; without it, it is printed for people.
+Tell = Callable[[Any], None]
+
+
+async def call(
+    settings: Settings, request: BuildRequest, method: str, tell: Tell | None = None
+) -> int:
+    """Tell what is asked for; returns the exit status: 1 where checks found something.
 
     `method` is check, outline, plan or targets. Raises what reading a Dockerfile raises; for a
     plan also what reading the images does.
     """
     if method == "plan":
-        await _print_plan(settings, request, as_json=as_json)
+        await _print_plan(settings, request, tell)
         return 0
     with open_store(settings) as store, workspace(store.root) as work:
         opener = Opener(Fetcher(store.root, work), work, ContextHashes(store.root))
         inputs = await opener.inputs(request)
         dockerfile = inputs.dockerfile
         if method == "check":
-            return _print_checked(check(inputs, request, store), as_json=as_json)
+            return _print_checked(check(inputs, request, store), tell)
         if method == "targets":
-            _print_targets(dockerfile, list_targets(dockerfile), as_json=as_json)
+            _print_targets(dockerfile, list_targets(dockerfile), tell)
         else:
             found = outline(dockerfile, request.target or "", request.build_args)
-            _print_outline(dockerfile, found, as_json=as_json)
+            _print_outline(dockerfile, found, tell)
         return 0
 
 
-async def _print_plan(settings: Settings, request: BuildRequest, *, as_json: bool) -> None:
+async def _print_plan(settings: Settings, request: BuildRequest, tell: Tell | None) -> None:
     with open_store(settings) as store, show_build("plain") as listener:
         found = await plan(
             request,
@@ -55,15 +62,15 @@ async def _print_plan(settings: Settings, request: BuildRequest, *, as_json: boo
             insecure_registries=settings.insecure_registries,
             listener=listener,
         )
-    if as_json:
-        print_json(plain_plan(found))
+    if tell is not None:
+        tell(plain_plan(found))
     else:
         click.echo("\n".join(plan_lines(found)))
 
 
-def _print_checked(checked: Checked, *, as_json: bool) -> int:
+def _print_checked(checked: Checked, tell: Tell | None) -> int:
     filename, notices = checked.dockerfile.filename, checked.notices
-    if as_json:
+    if tell is not None:
         warnings = [
             {
                 "ruleName": notice.rule,
@@ -73,7 +80,7 @@ def _print_checked(checked: Checked, *, as_json: bool) -> int:
             }
             for notice in notices
         ]
-        print_json({"warnings": warnings})
+        tell({"warnings": warnings})
         return bool(notices)
     rows = _rows(checked.dockerfile)
     for notice in notices:
@@ -107,8 +114,8 @@ def _location(filename: str, line: int) -> dict[str, Any]:
     return {"file": filename, "line": line}
 
 
-def _print_targets(dockerfile: Dockerfile, targets: list[Target], *, as_json: bool) -> None:
-    if as_json:
+def _print_targets(dockerfile: Dockerfile, targets: list[Target], tell: Tell | None) -> None:
+    if tell is not None:
         listed = [
             {
                 "name": target.name,
@@ -119,7 +126,7 @@ def _print_targets(dockerfile: Dockerfile, targets: list[Target], *, as_json: bo
             }
             for target in targets
         ]
-        print_json({"targets": listed})
+        tell({"targets": listed})
         return
     rows = [
         (f"{target.name}{' (default)' if target.default else ''}", target.base, target.description)
@@ -128,9 +135,9 @@ def _print_targets(dockerfile: Dockerfile, targets: list[Target], *, as_json: bo
     print_table(("TARGET", "BASE", "DESCRIPTION"), rows)
 
 
-def _print_outline(dockerfile: Dockerfile, found: Outline, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_outline_values(dockerfile, found))
+def _print_outline(dockerfile: Dockerfile, found: Outline, tell: Tell | None) -> None:
+    if tell is not None:
+        tell(_outline_values(dockerfile, found))
         return
     click.echo(f"Target: {found.name}")
     if found.description:

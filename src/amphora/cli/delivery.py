@@ -151,12 +151,12 @@ class Delivery:
     def _tell(self, form: BuildResult) -> None:
         """--metadata-file and --iidfile, last: they say that all is done."""
         if self.wanted.metadata_file is not None:
-            content = json.dumps(self._metadata(form), indent=2).encode() + b"\n"
+            content = json.dumps(self.metadata(form), indent=2).encode() + b"\n"
             write_atomically(self.wanted.metadata_file.absolute(), content)
         if self.wanted.digest_file is not None:
             write_atomically(self.wanted.digest_file.absolute(), str(form.image.digest).encode())
 
-    def _metadata(self, form: BuildResult) -> dict[str, object]:
+    def metadata(self, form: BuildResult) -> dict[str, object]:
         """https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file"""
         names = [str(name) for name in self.wanted.all_names]
         told: dict[str, object] = {}

@@ -20,6 +20,7 @@ _OBJECTS = 100_000
 COMMANDS: Mapping[str, str] = {
     "base": "Make base images from a distribution's packages.",
     "build": "Build an image for several platforms from one Dockerfile.",
+    "bake": "Build the targets of a bake file or a compose file, side by side.",
     "history": "Look at builds of before, and at those under way.",
     "image": "List, inspect and remove images.",
     "pull": "Fetch an image, all platforms or some, from a registry.",

@@ -97,6 +97,10 @@ class Call:
 
 
 def read_call(_context: click.Context, _parameter: click.Parameter, value: str) -> Call:
+    return parse_call(value)
+
+
+def parse_call(value: str) -> Call:
     """`METHOD[,format=json]`; `lint` is BuildKit's other name for check."""
     method, _, option = value.partition(",")
     method = "check" if method == "lint" else method

@@ -16,9 +16,9 @@ _NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
 
 
 def make_mount_points(directory: Path) -> Path:
-    """Fill a new directory with empty mount points; returns it."""
+    """Fill a directory with empty mount points, if it is not yet; returns it."""
     for name in _DIRECTORIES:
-        (directory / name).mkdir(parents=True)
+        (directory / name).mkdir(parents=True, exist_ok=True)
     for name in _NETWORK_FILES:
         path = directory / name.lstrip("/")
         path.parent.mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ def test_other_revisions_are_recalled_by_those_who_accept_them(tmp_path, revisio
             store,
             Snapshots(store.blobs, work),
             work,
-            jobs=1,
+            slots=asyncio.Semaphore(1),
             use_cache=use_cache,
             source_date_epoch=0,
             any_revision=any_revision,

@@ -1,5 +1,6 @@
 """The keys under which steps are remembered."""
 
+import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -58,7 +59,7 @@ def executor(store, tmp_path):
             store,
             Snapshots(store.blobs, work),
             work,
-            jobs=1,
+            slots=asyncio.Semaphore(1),
             use_cache=use_cache,
             source_date_epoch=epoch,
             any_revision=any_revision,

@@ -216,17 +216,34 @@ def command(
             write_handoff_report(done, handoff_report)
         print_result(done, wanted, quiet=quiet, output_format=output_format)
 
-    with _engine(wanted, request.platforms) as engine:
+    with started_engine(wanted, request.platforms) as engine:
         if status := call_in_worker(lambda: build(engine)):
             raise click.exceptions.Exit(status)
+
+
+#: What the command itself asks for, rather than the build.
+_OWN = ("quiet", "output_format", "handoff_report", "progress", "call", "check", "planning")
+
+
+def read_build(arguments: Sequence[str]) -> "tuple[BuildRequest, Wanted]":
+    """What `amphora build` with these arguments would build, and what would become of it.
+
+    Raises what it would: click.ClickException, InvalidValueError, ….
+    """
+    with command.make_context("build", list(arguments)) as context:
+        given = {name: value for name, value in context.params.items() if name not in _OWN}
+        wanted = read_wanted(**_take(given, OUTPUT_NAMES))
+        return _request(**given), wanted
 
 
 def _look(settings: Settings, request: "BuildRequest", call: Call, output_format: str) -> NoReturn:
     def look() -> int:
         from amphora.cli import calling
+        from amphora.cli.output import print_json
 
         as_json = call.as_json or output_format == "json"
-        return run_async(calling.call(settings, request, call.method, as_json=as_json))
+        tell = print_json if as_json else None
+        return run_async(calling.call(settings, request, call.method, tell))
 
     raise click.exceptions.Exit(call_in_worker(look))
 
@@ -279,7 +296,7 @@ def _request(
 
 
 @contextmanager
-def _engine(wanted: Wanted, platforms: Sequence[Platform]) -> Iterator[int | None]:
+def started_engine(wanted: Wanted, platforms: Sequence[Platform]) -> Iterator[int | None]:
     """The pipe into which --load writes; None if it is not asked for, or has nobody to read."""
     if not wanted.loads:
         yield None
