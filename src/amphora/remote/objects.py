@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     )
 
 #: A large object may take hours; that nobody answers shows much sooner.
-_CONNECT, _SILENCE, _LONGEST = timedelta(seconds=10), timedelta(minutes=5), timedelta(days=1)
+_CONNECT, _SILENCE, _LONGEST = timedelta(seconds=5), timedelta(minutes=5), timedelta(days=1)
 _RETRIES: "RetryConfig" = {"max_retries": 3}
 _CHUNK = 1 << 20
 #: Of a large object, so many bytes are one part, and so many parts are on their way.
-_PART, _PARTS = 8 << 20, 4
+_PART, _PARTS = 8 << 20, 2
 
 
 class Objects(NamedBytes):

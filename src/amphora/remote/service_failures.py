@@ -17,10 +17,10 @@ _CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<]{1,1000})</Message>")
 _QUERY = re.compile(r"\?\S*")
 
+#: Where machines in a cloud are asked who they are, when nobody else says it.
+_IDENTITIES = ("169.254.169.254", "metadata.google.internal")
 #: What obstore's account of a failed connection has in it, and what that means.
 _CONNECTIONS = (
-    ("169.254.169.254", "no credentials were given, and this machine has none of its own"),
-    ("metadata.google.internal", "no credentials were given, and this machine has none of its own"),
     ("dns error", "the name of its host is not known"),
     ("Connection refused", "nobody listens there"),
     ("ertificate", "its certificate is not to be trusted"),
@@ -29,6 +29,7 @@ _CONNECTIONS = (
 )
 _MISSING = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _UNKNOWN = frozenset({"401", "403"})
+_KEYS = "check the keys, in the option or in the environment, and what they allow"
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -42,26 +43,25 @@ def bucket_failed(bucket: str, action: str, said: str) -> CacheError:
     """`said` is what obstore says: a sentence, the answer, and its own data in many lines."""
     status, code, message = (_first(pattern, said) for pattern in (_STATUS, _CODE, _MESSAGE))
     connection = next((meaning for word, meaning in _CONNECTIONS if word in said), "")
-    if status:
+    if any(address in said for address in _IDENTITIES):
+        why, advice = "no keys were given, and this machine has no identity of its own", _KEYS
+    elif status:
         told = message or code
         why = f"it answered {status}" + (f": {told}" if told else "")
+        advice = _advice(status, code)
+    elif connection:
+        why, advice = connection, "check the endpoint, the network and the proxy"
     else:
-        why = connection or said.partition("\n")[0]
+        why, advice = said.partition("\n")[0], "check the options of the cache"
     return CacheError(
-        f"the {bucket} did not let us {action}",
-        why=_printable(why),
-        next_command=_advice(status, code, connection),
+        f"the {bucket} did not let us {action}", why=_printable(why), next_command=advice
     )
 
 
-def _advice(status: str, code: str, connection: str) -> str:
+def _advice(status: str, code: str) -> str:
     if code in _MISSING:
         return "create it, or correct its name"
-    if status in _UNKNOWN or "credentials" in connection:
-        return "check the keys, in the option or in the environment, and what they allow"
-    if connection:
-        return "check the endpoint, the network and the proxy"
-    return "check the options of the cache, and try again later"
+    return _KEYS if status in _UNKNOWN else "try again later"
 
 
 def not_in_a_job() -> CacheError:
