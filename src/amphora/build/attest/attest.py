@@ -39,8 +39,11 @@ class Notary:
         request, shop = self.ready.request, self.ready.shop
         if not request.attest.sbom:
             return ()
-        with shop.reporter.telling(platform, "list the packages in the image"):
-            found = await in_thread(sbom, shop, platform, state, use_cache=request.use_cache)
+        with shop.reporter.telling(platform, "list the packages in the image") as told:
+            found, remembered = await in_thread(
+                sbom, shop, platform, state, use_cache=request.use_cache
+            )
+            told.ran = "cached" if remembered else told.ran
         return (found,)
 
     def _provenance(self, platform: Platform, finished: float) -> tuple[Predicate, ...]:

@@ -23,21 +23,24 @@ _MEDIA_TYPE = "application/spdx+json"
 _NO_TIME = "1970-01-01T00:00:00Z"
 
 
-def sbom(shop: Workshop, platform: Platform, state: ImageState, *, use_cache: bool) -> Predicate:
-    """What software is in the image that a state is. Blocks, for as long as the files take.
+def sbom(
+    shop: Workshop, platform: Platform, state: ImageState, *, use_cache: bool
+) -> tuple[Predicate, bool]:
+    """What software is in the image that a state is, and whether that was remembered.
 
-    Raises what unpacking layers raises.
+    Blocks, for as long as the files take. Raises what unpacking layers raises.
     """
     created = _second(state.created)
     key = f"sbom {_VERSION} {_identity(state)} {platform} {created}"
     record = shop.store.cache_get(key) if use_cache else None
-    stored = record.layer if record else None
+    known = stored = record.layer if record else None
     if stored is None:
         started = time.monotonic()
         stored = _document(shop, platform, state, created)
         seconds = time.monotonic() - started
         shop.store.cache_put(key, CacheRecord(stored, None, created, "worker", seconds))
-    return Predicate(SBOM, msgspec.json.decode(shop.store.blobs.read(stored.digest)))
+    content = msgspec.json.decode(shop.store.blobs.read(stored.digest))
+    return Predicate(SBOM, content), known is not None
 
 
 def _document(shop: Workshop, platform: Platform, state: ImageState, created: str) -> Descriptor:
