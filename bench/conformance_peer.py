@@ -142,12 +142,12 @@ def main(names: Sequence[str]) -> int:
     try:
         peer = _peer(scratch, root)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            done = list(zip(chosen, pool.map(peer.differences, chosen), strict=True))
+            found = zip(chosen, pool.map(peer.differences, chosen), strict=True)
+            fine = [_report(case, differences) for case, differences in found]
     finally:
         shutil.rmtree(scratch)
-    fine = [_report(case, differences) for case, differences in done]
-    explained = sum(bool(differences and case.differs) for case, differences in done)
-    print(f"{len(done)} cases, {fine.count(False)} unexplained, {explained} explained differences")
+    explained = sum(bool(case.differs) for case in chosen)
+    print(f"{len(fine)} cases, {fine.count(False)} unexplained, {explained} explained differences")
     return int(not all(fine))
 
 

@@ -1,16 +1,21 @@
 """`make fuzz`: every target of `targets`, or those named, for RUNS inputs each.
 
-Each runs in a process of its own, guided by the coverage of amphora's code, and goes on with what
+Each runs in a fork of its own, guided by the coverage of amphora's code, and goes on with what
 earlier runs have learnt (`.fuzz/corpus`). An input that is a defect is kept in `.fuzz/found`.
 """
 
 import os
 import re
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["amphora"]):
+    from targets import TARGETS
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / ".fuzz"
@@ -22,17 +27,6 @@ _LONGEST = 4096
 _SEEDS = {
     "dockerfile": "tests/conformance/cases/*/*/Dockerfile",
 }
-
-
-def fuzz_one(name: str, options: Sequence[str]) -> None:
-    """Fuzz a target in this process, which libFuzzer ends."""
-    import atheris  # noqa: PLC0415  not there for the tests, which import nothing of this
-
-    with atheris.instrument_imports(include=["amphora"]):
-        from targets import TARGETS  # noqa: PLC0415
-
-    atheris.Setup([sys.argv[0], *options], TARGETS[name])
-    atheris.Fuzz()
 
 
 def fuzz_all(names: Sequence[str], runs: int) -> int:
@@ -63,16 +57,16 @@ def _fuzz_apart(name: str, runs: int) -> tuple[int, str]:
         *(f"-runs={runs}", f"-timeout={_TIMEOUT}", f"-max_len={_LONGEST}", "-rss_limit_mb=2048"),
         *(f"-artifact_prefix={found}/{name}-", "-print_final_stats=1", str(corpus)),
     )
-    done = subprocess.run(
-        [sys.executable, __file__, "--in-this-process", name, *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "fuzz")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    return done.returncode, done.stdout
+    with tempfile.TemporaryFile() as log:
+        child = os.fork()
+        if child == 0:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            atheris.Setup([sys.argv[0], *options], TARGETS[name])
+            atheris.Fuzz()  # libFuzzer ends the process
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        log.seek(0)
+        return status, log.read().decode(errors="replace")
 
 
 def _seeds(name: str) -> Iterator[bytes]:
@@ -85,13 +79,5 @@ def _statistic(said: str, name: str) -> str:
     return found[1] if found else "0"
 
 
-def main(arguments: Sequence[str]) -> int:
-    if arguments[:1] == ["--in-this-process"]:
-        fuzz_one(arguments[1], arguments[2:])
-    from targets import TARGETS  # noqa: PLC0415
-
-    return fuzz_all(arguments or list(TARGETS), int(os.environ.get("RUNS", "100000")))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(fuzz_all(sys.argv[1:] or list(TARGETS), int(os.environ.get("RUNS", "100000"))))
