@@ -18,6 +18,8 @@ from amphora.oci.config import DEFAULT_PATH
 NAME = "busybox"
 ARCHITECTURES = ("amd64", "arm64")
 
+#: With those that something is mounted on: BuildKit leaves them behind where they are missing.
+_DIRECTORIES = ("bin", "dev", "etc", "proc", "sys", "tmp")
 _PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\n"
     "bin:x:2:2:bin:/bin:/bin/sh\n"
@@ -76,14 +78,14 @@ def _put(directory: Path, content: bytes, media_type: str) -> dict[str, Any]:
 
 
 def _layer(architecture: str) -> bytes:
-    """/bin with every applet, a few users, /tmp for everybody."""
+    """/bin with every applet, a few users, /tmp for everybody, and where mounts go."""
     program = shutil.which("busybox")
     if program is None:
         raise FileNotFoundError("busybox: make setup-test installs it")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, mode in (("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777)):
-            _add(tar, name, mode, kind=tarfile.DIRTYPE)
+        for name in _DIRECTORIES:
+            _add(tar, name, 0o1777 if name == "tmp" else 0o755, kind=tarfile.DIRTYPE)
         _add(tar, "bin/busybox", 0o755, Path(program).read_bytes())
         for applet in subprocess.check_output([program, "--list"], text=True).split():
             if applet != "busybox":

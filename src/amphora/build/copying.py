@@ -101,11 +101,14 @@ class _Copier:
         """Put a file in that place, or a directory's contents into it.
 
         As with BuildKit, directories below that were there become like those of the
-        source, and the place itself stays as it was.
+        source, and the place itself stays as it was; a new one gets an octal mode too.
         """
         top = source.entries[0]
         directory = place if source.is_directory else place.parent
+        is_new = not os.path.lexists(directory)
         make_directory(self._root, directory, self.rules.owner or User(), self._mtime_ns(top))
+        if is_new and source.is_directory and isinstance(self.rules.mode, int):
+            directory.chmod(self.rules.mode)
         directories: list[tuple[Entry, Path]] = []
         for entry in source.entries[source.is_directory :]:
             target = place / entry.path if entry.path else place
