@@ -141,7 +141,7 @@ def test_owner_and_mode_of_the_flags_apply_to_everything_that_is_made(context, r
     copy(context, root, "/a/b/", "dir", owner=User(8, 12), mode=0o640)
     made = ["a", "a/b", "a/b/inner", "a/b/sub", "a/b/sub/deep", "a/b/link"]
     assert {owner(root / name) for name in made} == {(8, 12)}
-    assert [mode(root / name) for name in made[:5]] == [0o755, 0o755, 0o640, 0o640, 0o640]
+    assert [mode(root / name) for name in made[:5]] == [0o755, 0o640, 0o640, 0o640, 0o640]
 
 
 def test_a_set_uid_mode_survives_the_change_of_owner(context, root):
