@@ -70,7 +70,7 @@ async def build_together(
     solvers: dict[str, Solver] = {}
 
     async def linked(name: str, platform: Platform) -> ImageState:
-        return await solvers[name].state(platform)
+        return await solvers[name].linked(name, platform)
 
     async with AsyncExitStack() as opened:
         handoff = any(request.handoff for request in requests.values())

@@ -73,12 +73,15 @@ class Solver:
         tasks = [self._stage(self._target_stage, item) for item in self._platforms]
         return [(await task)[0] for task in tasks]
 
-    async def state(self, platform: Platform) -> ImageState:
-        """The target stage for somebody who builds upon it. Raises InvalidValueError."""
+    async def linked(self, name: str, platform: Platform) -> ImageState:
+        """The target stage for a target that builds upon this one, `name`.
+
+        Raises InvalidValueError for a platform that it is not built for.
+        """
         if platform not in self._platforms and not self._ready.request.any_platform:
             if len(self._platforms) > 1:
                 raise InvalidValueError(
-                    f"it is not built for {platform}",
+                    f"the target {name!r} is not built for {platform}",
                     why=f"its platforms are {', '.join(map(str, self._platforms))}",
                     next_command=f"add {platform} to them",
                 )
