@@ -59,14 +59,8 @@ def read_files(names: Sequence[str], stdin: BinaryIO) -> list[File]:
     """The files of these names, or the usual ones here. Raises BakeError."""
     if names:
         return [_named(name.removeprefix("cwd://"), stdin) for name in names]
-    return _insist(
-        [
-            File(name, _decoded(name, Path(name).read_bytes()[: _LONGEST + 1]))
-            for name in DEFAULT_FILES
-            if Path(name).is_file()
-        ],
-        "the working directory",
-    )
+    found = [_named(name, stdin) for name in DEFAULT_FILES if Path(name).is_file()]
+    return _insist(found, "the working directory")
 
 
 def read_files_in(root: Path, names: Sequence[str]) -> list[File]:

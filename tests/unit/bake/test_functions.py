@@ -190,4 +190,5 @@ def _plain(value):
 
 
 def test_a_set_is_sorted_and_holds_everything_once():
-    assert HclSet.of([number(2), "a", number(2), number(1)]) == ("a", number(1), number(2))
+    found = HclSet.of([number(10), "a", number(9), number(10), number(1)])
+    assert found == (number(1), number(9), number(10), "a")

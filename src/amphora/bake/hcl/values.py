@@ -31,7 +31,13 @@ class HclSet(tuple[Value, ...]):
 
     @classmethod
     def of(cls, values: Iterable[Value]) -> "HclSet":
-        return cls(sorted(distinct(values), key=encode))
+        return cls(sorted(distinct(values), key=_order))
+
+
+def _order(value: Value) -> tuple[str, Decimal, str]:
+    """Numbers by their size, anything else by how it is written."""
+    size = value if isinstance(value, Decimal) else Decimal(0)
+    return type_name(value), size, encode(value)
 
 
 def number(value: int | str | Decimal) -> Decimal:
