@@ -131,6 +131,44 @@ target "app" {
     assert machines == {"linux_amd64": "x86_64\n", "linux_arm64": "aarch64\n"}
 
 
+def test_a_linked_target_that_is_not_built_for_a_platform_is_named(seeded, project):
+    directory = project(
+        docker_bake__hcl="""
+target "base" {
+  dockerfile-inline = "FROM busybox"
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+target "app" {
+  contexts = { base = "target:base" }
+  dockerfile-inline = "FROM base"
+  platforms = ["linux/riscv64"]
+}
+"""
+    )
+    done = seeded("bake", "app", cwd=directory)
+    assert done.returncode == 10
+    assert "the target 'base' is not built for linux/riscv64" in done.stderr
+
+
+def test_a_shared_step_is_in_the_caches_of_all_who_need_it(seeded, project):
+    directory = project(
+        docker_bake__hcl="""
+target "app" {
+  name = "app-${n}"
+  matrix = { n = ["a", "b"] }
+  dockerfile-inline = "FROM busybox\\nRUN echo x > /x"
+  cache-to = ["type=local,dest=cache-${n},mode=max"]
+}
+"""
+    )
+    seeded.ok("bake", "app", cwd=directory)
+    kept = [
+        sorted(path.name for path in (directory / f"cache-{n}/blobs/sha256").iterdir())
+        for n in ("a", "b")
+    ]
+    assert kept[0] == kept[1] != []
+
+
 def test_the_first_failure_ends_all_and_says_where(seeded, project):
     directory = project(
         docker_bake__hcl="""
