@@ -5,6 +5,7 @@ https://github.com/docker/buildx/blob/master/docs/bake-stdlib.md
 
 import posixpath
 import re
+import warnings
 from pathlib import Path
 
 from amphora.bake.hcl.functions.formatting import format_text
@@ -23,7 +24,10 @@ def _pattern(text: str) -> re.Pattern[str]:
     """Go writes named groups without P, too, and the end of the text as \\z."""
     text = re.sub(r"\(\?<(?![=!])", "(?P<", text).replace("\\z", "\\Z")
     try:
-        return re.compile(text)
+        with warnings.catch_warnings():
+            # What later versions of Python may read in another way is nobody's mistake here.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(text)
     except (re.error, RecursionError) as error:
         raise ValueError(f"the pattern is wrong: {error}") from error
 
