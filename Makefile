@@ -8,21 +8,28 @@ UV_VERSION := 0.13.8
 ATHERIS_VERSION := 3.0.0
 PYTHON := /usr/bin/python3
 APT_PACKAGES := crun qemu-user-static mmdebstrap uidmap passt python3-venv debian-archive-keyring ca-certificates
-HANDOFF := src/amphora/emulation/native/handoff-$(shell dpkg --print-architecture).bin
-# The CPU that tests take for the other one, and its compiler.
-CROSS := $(if $(filter arm64,$(shell dpkg --print-architecture)),amd64 x86-64,arm64 aarch64)
+PORT := $(shell dpkg --print-architecture)
+HELPER := src/amphora/emulation/native/handoff-
+HANDOFF := $(HELPER)$(PORT).bin
+# The CPUs that we run on, by Debian's names and by GNU's.
+GNU_amd64 := x86-64
+GNU_arm64 := aarch64
+# The one that tests take for the other one.
+CROSS := $(if $(filter arm64,$(PORT)),amd64,arm64)
 # Real clients and peers that the tests and the benchmarks talk to, and compilers for tests.
 APT_TEST_PACKAGES := openssh-client skopeo buildah git busybox-static tini gcc libc6-dev \
-    gcc-$(word 2,$(CROSS))-linux-gnu libc6-dev-$(word 1,$(CROSS))-cross rpm
+    gcc-$(GNU_$(CROSS))-linux-gnu libc6-dev-$(CROSS)-cross rpm
+# What emulates a whole machine, and makes its disk.
+APT_MACHINE_PACKAGES := qemu-system-arm e2fsprogs util-linux
 # A company's own certificate authority is known to the system, not to uv.
 export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
 .PHONY: help setup setup-test demo test lint format lock docs bench bench-build bench-handoff \
-    bench-verify same-bytes conformance-peer fuzz clean
+    bench-verify same-bytes arm64-machine conformance-peer fuzz clean
 
 help: ## Show what can be made
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: .venv/installed $(HANDOFF) ## Install the Debian packages and the locked Python environment
 	@$(call apt_install,$(APT_PACKAGES))
@@ -55,13 +62,18 @@ lock: .uv/bin/uv ## Resolve the dependencies anew into requirements.lock
 	    --python-version 3.11 --group dev --custom-compile-command 'make lock' \
 	    pyproject.toml -o requirements.lock
 
-# The helper that hands programs off, compiled for this machine's CPU.
-$(HANDOFF): native/handoff.c native/handoff.h native/handoff.ld native/Makefile
-	@$(call apt_install,gcc libc6-dev make)
-	$(MAKE) -s -C native OUTPUT=$(abspath $@)
+# The helper that hands programs off, compiled for this machine's CPU or for the other.
+$(HELPER)%.bin: native/handoff.c native/handoff.h native/handoff.ld native/Makefile
+	@$(call apt_install,make $(if $(filter $*,$(PORT)),gcc libc6-dev,gcc-$(GNU_$*)-linux-gnu libc6-dev-$*-cross))
+	$(MAKE) -s -C native OUTPUT=$(abspath $@) \
+	    CC=$(subst -,_,$(GNU_$*))-linux-gnu-gcc OBJCOPY=$(subst -,_,$(GNU_$*))-linux-gnu-objcopy
 
 demo: setup ## Run the main job for real and print what it proved
 	@.venv/bin/python examples/demo.py
+
+arm64-machine: setup $(HELPER)arm64.bin ## Boot an arm64 system in QEMU and prove Amphora on it
+	@$(call apt_install,$(APT_MACHINE_PACKAGES))
+	@.venv/bin/python tools/arm64_machine
 
 test: setup-test ## Run every test
 	@.venv/bin/python -m pytest

@@ -16,9 +16,9 @@ from amphora.core.errors import ToolFailedError
 from amphora.core.platform import Platform
 from amphora.emulation.table import LAYOUT
 
-_PAGE = 0x1000
 _PT_LOAD, _PT_INTERP, _PT_NOTE = 1, 3, 4
 _READ_EXECUTE = 5
+_SMALLEST_PAGE = 0x1000
 _PATCH_MAGIC = b"AHOPATCH"
 
 #: e_entry, e_phoff and the size and number of program headers, by offset in the ELF header.
@@ -76,10 +76,12 @@ def graft(emulator: Path, code: bytes) -> bytes:
     notes = [place for place, segment in segments.items() if segment[0] == _PT_NOTE]
     if not notes:
         raise _unfit(emulator, "it has no note segment whose place could be taken")
-    end = max(each[3] + each[6] for each in segments.values() if each[0] == _PT_LOAD)
-    address = _next_page(end)
-    image += b"\0" * (_next_page(len(image)) - len(image))
-    segment = (_PT_LOAD, _READ_EXECUTE, len(image), address, address, len(code), len(code), _PAGE)
+    loaded = [each for each in segments.values() if each[0] == _PT_LOAD]
+    # The largest pages of its CPU: ARM's may have 64 KiB.
+    page = max([_SMALLEST_PAGE, *(each[7] for each in loaded)])
+    address = _next(page, max(each[3] + each[6] for each in loaded))
+    image += b"\0" * (_next(page, len(image)) - len(image))
+    segment = (_PT_LOAD, _READ_EXECUTE, len(image), address, address, len(code), len(code), page)
     _SEGMENT.pack_into(image, notes[-1], *segment)
     struct.pack_into("<Q", image, _ENTRY_AT, address)
     return bytes(image) + _aimed(code, entry - address)
@@ -92,8 +94,8 @@ def _aimed(code: bytes, entry: int) -> bytes:
     return code[: patch + 8] + distance + code[patch + 16 :]
 
 
-def _next_page(position: int) -> int:
-    return -(-position // _PAGE) * _PAGE
+def _next(page: int, position: int) -> int:
+    return -(-position // page) * page
 
 
 def _unfit(emulator: Path, why: str) -> ToolFailedError:

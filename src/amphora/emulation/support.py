@@ -109,16 +109,14 @@ class Emulation:
 
 
 def _prove_with_host(platform: Platform, elf_format: ElfFormat) -> Execution:
-    """Before Linux 6.7: whatever the host has registered, if it works."""
+    """Before Linux 6.7: whatever the host has registered, or its CPU, if it works."""
     if not runs(platform):
         raise _host_does_not(platform)
-    native = platform.architecture in _native_architectures()
-    return Execution(platform, None if native else f"the host's {elf_format.entry}")
-
-
-def _native_architectures() -> set[str]:
-    host = Platform.host()
-    return {host.architecture} | ({"386"} if host.architecture == "amd64" else set())
+    # An entry is asked first. 386 on amd64, and arm on many an arm64, need none.
+    registered = (binfmt.MOUNT_POINT / elf_format.entry).exists()
+    if Platform.host().matches(platform) and not registered:
+        return Execution(platform)
+    return Execution(platform, f"the host's {elf_format.entry}")
 
 
 def _host_does_not(platform: Platform) -> UnsupportedPlatformError:

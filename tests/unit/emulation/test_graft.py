@@ -12,6 +12,8 @@ import pytest
 from amphora.core.errors import ToolFailedError
 from amphora.core.platform import Platform
 from amphora.emulation import graft as module
+from amphora.emulation.emulators import find_emulator
+from amphora.emulation.formats import FORMATS
 from amphora.emulation.graft import graft, grafted, handoff_code
 from amphora.emulation.table import LAYOUT
 from amphora.system.elf import read_dynamics
@@ -59,7 +61,8 @@ def test_the_entry_point_is_the_first_byte_of_the_code(images):
     new = next(each for each in segments(image) if each["address"] == entry(image))
     assert new["kind"] == 1
     assert new["flags"] == 5, "readable, executable, not writable"
-    assert new["offset"] % 4096 == new["address"] % 4096 == 0
+    page = max(each["alignment"] for each in segments(image) if each["kind"] == 1)
+    assert new["offset"] % page == new["address"] % page == 0
     code = image[new["offset"] :]
     assert len(code) == new["size"] == new["memory"] == len(CODE)
     assert code[:18] == CODE[:18]
@@ -115,6 +118,36 @@ def test_with_the_real_code_qemu_starts_as_before(tmp_path):
     versions = [subprocess.check_output([program, "--version"]) for program in (EMULATOR, copy)]
     assert versions[0] == versions[1]
     assert not path.exists()
+
+
+CROSS = {"arm64": "aarch64-linux-gnu", "amd64": "x86_64-linux-gnu"}
+NATIVE = Path(__file__).parents[3] / "native"
+
+
+@pytest.mark.parametrize("architecture", CROSS)
+def test_the_code_for_each_cpu_goes_on_where_the_program_would_have_begun(architecture, tmp_path):
+    """Compiled as `make setup` does; a program for ARM has room for pages of 64 KiB."""
+    compiler = shutil.which(f"{CROSS[architecture]}-gcc")
+    if compiler is None:
+        pytest.skip("needs a cross compiler: make setup-test")
+    objcopy = f"{CROSS[architecture]}-objcopy"
+    code, program = tmp_path / "code.bin", tmp_path / "program"
+    variables = (f"OUTPUT={code}", f"CC={compiler}", f"OBJCOPY={objcopy}")
+    subprocess.run(["make", "-s", "-C", NATIVE, *variables], check=True)
+    source = "#include <stdio.h>\nint main(int c, char **v) { return puts(v[1]) < 0 ? 1 : c; }\n"
+    compile_it = [compiler, "-static", "-x", "c", "-", "-o", program]
+    subprocess.run(compile_it, input=source, text=True, check=True)
+    image = graft(program, code.read_bytes())
+    new = next(each for each in segments(image) if each["address"] == entry(image))
+    page = max(each["alignment"] for each in segments(image) if each["kind"] == 1)
+    assert new["alignment"] == page
+    assert new["offset"] % page == new["address"] % page == 0
+    program.write_bytes(image)
+    emulator = find_emulator(FORMATS[architecture])
+    native = architecture == Platform.host().architecture
+    command = [program] if native else [emulator.path, program]
+    done = subprocess.run([*command, "said"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"said\n")
 
 
 def small_elf(kinds, *, bits=2, order=1):
