@@ -45,11 +45,18 @@ def check(name: str, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         for failure in outcome.failures:
             raise VerificationError(
-                f"{name} is not what its label says for {outcome.static.platform}",
+                f"{name} {_fault(outcome)} for {outcome.static.platform}",
                 why=_clean(failure),
                 next_command="correct the Dockerfile and build it again; "
                 "--format json shows the whole output",
             )
+
+
+def _fault(outcome: Outcome) -> str:
+    kinds = {each.kind for each in outcome.static.findings if each.level == "error"}
+    if kinds - {"policy", "tests"} or (outcome.run and outcome.run.problem):
+        return "is not what its label says"
+    return "is not what the policy wants" if "policy" in kinds else "does not pass its tests"
 
 
 def _run_row(outcome: Outcome) -> tuple[object, ...]:

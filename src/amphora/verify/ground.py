@@ -112,16 +112,24 @@ class Scene:
 
 
 class Ground:
-    """`mark` is on all that must run whatever CPU is let (see `emulation.exclusion`)."""
+    """`mark` is on all that must run whatever CPU is let (see `emulation.exclusion`).
 
-    def __init__(self, store: Store, work: Path, stack: ExitStack) -> None:
+    `runtime` is there after `be_ready`: looking at files needs none.
+    """
+
+    runtime: Runtime
+
+    def __init__(self, store: Store, work: Path) -> None:
         self._work = work
         self._snapshots = Snapshots(store.blobs, work)
         self._mount_points = make_mount_points(work / "mount-points")
         self._numbers = itertools.count()
         self.mark = new_mark()
+
+    def be_ready(self, stack: ExitStack) -> None:
+        """Make the runtime, for as long as the stack is open; raises MissingToolError."""
         crun = stack.enter_context(marked(Path(find_tool("crun", "crun")), self.mark))
-        self.runtime = Runtime(work, crun)
+        self.runtime = Runtime(self._work, crun)
 
     async def unpack(self, variant: Variant) -> None:
         """Have the variant's files in the store, as they are mounted."""

@@ -11,7 +11,7 @@ from amphora.core.errors import AmphoraError
 from amphora.core.platform import Platform
 from amphora.runtime.beside import Beside
 from amphora.runtime.service import Service, served
-from amphora.runtime.spec import Container
+from amphora.runtime.spec import Container, Network
 from amphora.verify.ground import Ground, Heard, Variant
 from amphora.verify.health import Health, HealthCheck, health_check_of
 
@@ -96,8 +96,8 @@ class OwnRun:
         with self._ground.scene(self._variant) as scene:
             check = health_check_of(self._variant.config.config) if self._health else None
             # Side by side with others that listen on the same ports.
-            network = {"network": "none"} if check else {}
-            container = scene.container(self._command, **network)  # type: ignore[arg-type]
+            network: Network = "none" if check else "host"
+            container = scene.container(self._command, network=network)
             program = scene.program(container)
             self._program = program.path
             self._architecture = program.architecture or "unknown"

@@ -53,8 +53,9 @@ def judged(
     suite: Suite, kind: TestKind, name: str, problems: Sequence[str], seconds: float = 0.0
 ) -> Checked:
     """The outcome of a test: it passed if there are no problems."""
-    result = "failed" if problems else "passed"
-    return Checked(suite.source, kind, name, result, seconds, "; ".join(problems) or None)  # type: ignore[arg-type]
+    if not problems:
+        return Checked(suite.source, kind, name, "passed", seconds)
+    return Checked(suite.source, kind, name, "failed", seconds, "; ".join(problems))
 
 
 def with_variables(text: str, environment: Mapping[str, str]) -> str:

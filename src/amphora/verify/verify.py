@@ -75,10 +75,11 @@ async def verify(request: VerifyRequest, store: Store) -> list[Verified]:
         for number, (platform, variant) in enumerate(zip(platforms, found, strict=True))
     ]
     with workspace(store.root) as work, ExitStack() as stack:
-        ground = Ground(store, work, stack)
+        ground = Ground(store, work)
         prover = _Prover(request, ground)
         if request.only_files:
             return [Verified(None, await prover.check_files(each)) for each in variants]
+        ground.be_ready(stack)
         emulation = Emulation(mark=ground.mark)
         # One CPU after the other: while programs of one may run, those of all others may not.
         architectures = dict.fromkeys(each.config.platform.architecture for each in variants)

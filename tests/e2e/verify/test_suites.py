@@ -118,6 +118,7 @@ def test_files_and_metadata_need_nothing_to_run(make, verify, tests, seeded, tmp
     table = done.stdout.split("\n\n")[1].splitlines()
     assert table[0].split() == ["RESULT", "PLATFORM", "TEST", "SECONDS", "WHY"]
     assert len(table) == 11
+    assert "filed does not pass its tests for linux/amd64" in done.stderr
     assert "the test 'gone' of" in done.stderr
 
 
@@ -189,6 +190,15 @@ def test_tests_are_found_in_the_image_and_beside_us(make, seeded, tests, tmp_pat
         ("beside", "amphora-test.yaml"),
         ("own", "the image's /amphora-test.yaml"),
     ]
+
+
+def test_what_an_image_brings_does_not_spare_it_its_own_run(make, verify, seeded):
+    own = "schemaVersion: 2.0.0\ncommandTests: [{name: own, command: 'true'}]\n"
+    make("sly", variants({"amphora-test.yaml": own}, [AMD64]), cmd=("false",))
+    reports, status = verify("sly")
+    assert (status, reports[AMD64]["problem"]) == (50, "it exited with status 1")
+    assert results(reports[AMD64]) == {"own": ("passed", None)}
+    assert "sly is not what its label says for linux/amd64" in seeded("verify", "sly").stderr
 
 
 def test_a_mistake_in_a_file_is_told_before_anything_runs(seeded, tests):

@@ -143,7 +143,7 @@ def command(
     image's own command runs. The program that starts must be for the platform that the
     label names, even if this machine could run another, and must end with status 0.
 
-    With tests that run something, the image's own command runs only if --cmd, --expect or
+    With --tests that run something, the image's own command runs only if --cmd, --expect or
     --health is given.
 
     Ends with status 50 if a variant is not what its label, its tests or the policy say.
