@@ -16,7 +16,7 @@ import msgspec
 from amphora.runtime.beside import Beside, process_of
 from amphora.runtime.container import Runtime
 from amphora.runtime.spec import Container
-from amphora.system.child import reap_adopted
+from amphora.system.child import end_adopted
 from amphora.system.descendants import kill_with_descendants
 from amphora.system.memory import scratch_directory
 from amphora.system.process import stream
@@ -106,7 +106,8 @@ async def _ended(running: asyncio.Task[int], pid_file: Path) -> None:
     running.cancel()
     await _waited_for(running)
     # A crun that cannot start a program leaves the process that it was to be.
-    reap_adopted()
+    while end_adopted() and time.monotonic() < deadline + _PATIENCE:
+        await asyncio.sleep(_MOMENT)
 
 
 async def _waited_for(task: asyncio.Task[int]) -> None:

@@ -9,6 +9,7 @@ lost its parent outside of it; unless somebody waits for that, the container can
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -69,11 +70,33 @@ class Child:
 
 def reap_adopted(child: int = 0) -> None:
     """Wait for those that have ended and came to us from a container, but not for `child`."""
+    for number, ended in _adopted():
+        if ended and number != child:
+            with suppress(OSError):
+                os.waitpid(number, os.WNOHANG)
+
+
+def end_adopted() -> bool:
+    """Kill and wait for all that came to us from a container; are there more of them?
+
+    Not beside a Child, which is one of them.
+    """
+    left = False
+    for number, ended in _adopted():
+        with suppress(OSError):
+            if ended:
+                os.waitpid(number, os.WNOHANG)
+            else:
+                os.kill(number, signal.SIGKILL)
+                left = True
+    return left
+
+
+def _adopted() -> Iterator[tuple[int, bool]]:
+    """Children of ours in a namespace below, and whether they have ended."""
     for directory in Path("/proc").glob("[0-9]*"):
-        number = int(directory.name)
         with suppress(OSError):
             text = (directory / "status").read_text(errors="replace")
             fields = dict(line.partition(":")[::2] for line in text.splitlines())
-            ended = fields["State"].split()[0] == "Z" and int(fields["PPid"]) == os.getpid()
-            if ended and len(fields["NSpid"].split()) > 1 and number != child:
-                os.waitpid(number, os.WNOHANG)
+            if int(fields["PPid"]) == os.getpid() and len(fields["NSpid"].split()) > 1:
+                yield int(directory.name), fields["State"].split()[0] == "Z"

@@ -118,7 +118,7 @@ def test_files_and_metadata_need_nothing_to_run(make, verify, tests, seeded, tmp
     table = done.stdout.split("\n\n")[1].splitlines()
     assert table[0].split() == ["RESULT", "PLATFORM", "TEST", "SECONDS", "WHY"]
     assert len(table) == 11
-    assert "filed does not pass its tests for linux/amd64" in done.stderr
+    assert "filed:latest does not pass its tests for linux/amd64" in done.stderr
     assert "the test 'gone' of" in done.stderr
 
 
@@ -198,7 +198,7 @@ def test_what_an_image_brings_does_not_spare_it_its_own_run(make, verify, seeded
     reports, status = verify("sly")
     assert (status, reports[AMD64]["problem"]) == (50, "it exited with status 1")
     assert results(reports[AMD64]) == {"own": ("passed", None)}
-    assert "sly is not what its label says for linux/amd64" in seeded("verify", "sly").stderr
+    assert "sly:latest is not what its label says for linux/amd64" in seeded("verify", "sly").stderr
 
 
 def test_a_mistake_in_a_file_is_told_before_anything_runs(seeded, tests):
