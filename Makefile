@@ -76,7 +76,7 @@ arm64-machine: setup $(HELPER)arm64.bin ## Boot an arm64 system in QEMU and prov
 	@.venv/bin/python tools/arm64_machine
 
 test: setup-test ## Run every test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: setup ## Style, types and floors
 	.venv/bin/ruff check . && .venv/bin/ruff format --check .
