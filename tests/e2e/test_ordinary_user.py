@@ -13,6 +13,7 @@ import pytest
 from accounts import subordinate_ranges
 
 from amphora.core import errors
+from amphora.core.platform import Platform
 
 pytestmark = [
     pytest.mark.privileged,
@@ -155,7 +156,9 @@ def test_a_user_runs_containers(as_user, user, home, platform):
         assert as_user.ok("exec", "-u", "mail", "it", "id", "-u") == "8\n"
         as_user.ok("stop", "-t", "0", "it")
         assert process.stdout.read() == "0\n"
-    assert process.returncode == 137
+    # The first process of a container ignores what it does not handle; QEMU in its place ends
+    # itself by it, if it is not killed before.
+    assert process.returncode in ({137} if platform == str(Platform.host()) else {137, 143})
     assert (data / "mine").stat().st_uid == user.pw_uid
     assert (data / "mails").stat().st_uid == subordinate_ranges(user.pw_name, "uid")[0][8 - 1]
     assert str(home) not in Path("/proc/self/mountinfo").read_text()
