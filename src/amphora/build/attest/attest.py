@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from amphora.build.attest.facts import Predicate
 from amphora.build.attest.ledger import Ledger
 from amphora.build.attest.provenance import Facts, provenance
-from amphora.build.attest.sbom import sbom
 from amphora.build.preparing import Prepared
 from amphora.build.state import ImageState
 from amphora.core.platform import Platform
@@ -39,6 +38,9 @@ class Notary:
         request, shop = self.ready.request, self.ready.shop
         if not request.attest.sbom:
             return ()
+        # Few builds list packages, and what reads them takes a while to load.
+        from amphora.build.attest.sbom import sbom  # noqa: PLC0415
+
         with shop.reporter.telling(platform, "list the packages in the image") as told:
             found, remembered = await in_thread(
                 sbom, shop, platform, state, use_cache=request.use_cache
