@@ -8,7 +8,6 @@ changes at least ctime (inode(7)).
 
 import hashlib
 import os
-import secrets
 import stat
 import time
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from amphora.system.files import explain_full_disk
+from amphora.system.files import replacing
 
 #: Device, inode, size, and the times of the last change of content and of anything.
 _Identity: TypeAlias = tuple[int, int, int, int, int]
@@ -76,13 +75,8 @@ class FileHashes:
         if self._kept_in is None or self._to_keep.keys() == self._kept.keys():
             return
         rows = [(*identity, digest) for identity, digest in self._to_keep.items()]
-        with explain_full_disk(self._kept_in.parent):
-            partial = self._kept_in.with_name(f"{self._kept_in.name}.{secrets.token_hex(4)}")
-            try:
-                partial.write_bytes(msgspec.msgpack.encode(rows))
-                partial.rename(self._kept_in)
-            finally:
-                partial.unlink(missing_ok=True)
+        with replacing(self._kept_in) as file:
+            file.write(msgspec.msgpack.encode(rows))
 
 
 def _identity(status: os.stat_result) -> _Identity:

@@ -37,10 +37,10 @@ async def make_plan(ready: Prepared) -> Plan:
             why_emulated=why_emulated,
         )
         await Solver(ready, group, planner).solve()
+    steps = planner.steps
     target = dockerfile.target_stage(request.target or "")
-    measured = Measured(ready.shop.store)
-    advice = advise(dockerfile, target, scope, planner.steps, measured)
-    return Plan(dockerfile.filename, planner.steps, list(advice))
+    advice = advise(dockerfile, target, scope, steps, Measured(ready.shop.store))
+    return Plan(dockerfile.filename, steps, list(advice))
 
 
 def _crossing(ready: Prepared, scope: Scope) -> set[Line]:

@@ -70,11 +70,11 @@ class Planner(Taker):
             if not self._lacks(state):
                 step = await self._with_numeric_owner(step, state)
         key = self._executor.key(below.layers, step)
-        done = self._executor.recall(key) if self._may_recall(step, source) else None
-        why = "remembered in the store"
-        if done is None and self._may_recall(step, source):
-            done = await self._executor.find(key)
-            why = "in a cache that --cache-from names"
+        done, why = None, "remembered in the store"
+        if self._may_recall(step, source):
+            done = self._executor.recall(key)
+            if done is None:
+                done, why = await self._executor.find(key), "in a cache that --cache-from names"
         if done is None:
             self._noted[key] = self._planned(state, step, title, source)
             return state.with_layer(self._absent_layer(key), "", source.code)
