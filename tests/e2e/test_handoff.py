@@ -111,6 +111,24 @@ def test_without_handoff_nothing_of_it_is_there(build):
     assert report == []
 
 
+@pytest.mark.parametrize("flags", [(), ("--handoff=off",)])
+def test_it_is_off_for_all_targets_of_a_bake_file(tools, tmp_path, flags):
+    (tmp_path / "docker-bake.hcl").write_text(
+        f"""
+target "app" {{
+  name = "app-${{n}}"
+  matrix = {{ n = ["a", "b"] }}
+  platforms = ["{FOREIGN}"]
+  dockerfile-inline = "FROM tools\\nRUN seq 9 > /${{n}}"
+}}
+"""
+    )
+    done = tools("bake", "--progress=plain", *flags, "app", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    places = set(re.findall(r" DONE [0-9.]+s \((\w+)\)", done.stderr))
+    assert places - {"worker"} == {"emulated" if flags else "handoff"}
+
+
 def test_an_image_without_a_native_variant_is_emulated(build):
     said, report = build("FROM alone\nRUN ls -A /dev && uname -m\n")
     assert "aarch64" in said

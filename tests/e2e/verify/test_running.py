@@ -4,7 +4,7 @@ import json
 from xml.etree import ElementTree
 
 import pytest
-from elves import amd64_program
+from elves import amd64_program, elf
 
 from amphora.core.platform import Platform
 from amphora.emulation.probe import program
@@ -134,6 +134,15 @@ def test_a_file_of_another_cpu_fails_the_variant_that_runs(make, seeded, tmp_pat
     allowed = tmp_path / "allowed"
     allowed.write_text("/opt/lie*  # on purpose\n")
     seeded.ok("verify", "lying", "--static", "--allow-file", allowed)
+
+
+def test_the_oldest_cpu_may_be_another_than_the_label_s(make, verify):
+    make("newer", [(AMD64, {"opt/new": elf(isa=3)})])
+    reports, status = verify("newer", "--static")
+    assert status == 50
+    assert [item["kind"] for item in reports["linux/amd64"]["findings"]] == ["baseline"]
+    reports, status = verify("newer", "--static", "--baseline", "armv8.2", "--baseline=x86-64-v3")
+    assert (reports["linux/amd64"]["findings"], status) == ([], 0)
 
 
 def test_what_the_output_must_have_in_it(verify, seeded):

@@ -99,7 +99,17 @@ def test_a_file_may_come_from_standard_input(run, monkeypatch):
     assert list(_printed(run("--print", "-f", "-", "piped"))) == ["piped"]
 
 
+def test_a_variable_counts_more_than_the_environment(run, monkeypatch):
+    assert _printed(run("--print"))["app"]["tags"] == ["app:1"]
+    monkeypatch.setenv("TAG", "2")
+    assert _printed(run("--print"))["app"]["tags"] == ["app:2"]
+    assert _printed(run("--print", "--var", "TAG=3"))["app"]["tags"] == ["app:3"]
+
+
 def test_short_flags_are_overrides(run):
+    assert _printed(run("--print", "--load"))["app"]["output"] == [{"type": "docker"}]
+    [provenance] = _printed(run("--print", "--provenance=mode=max"))["app"]["attest"]
+    assert provenance == {"type": "provenance", "mode": "max"}
     found = _printed(run("--print", "--push", "--no-cache", "--pull", "--sbom=true", "--check"))
     assert found["app"] | {"tags": []} == {
         "description": "The app",
