@@ -73,6 +73,7 @@ async def build_together(
         return await solvers[name].linked(name, platform)
 
     async with AsyncExitStack() as opened:
+        several = len(requests) > 1
         handoff = any(request.handoff for request in requests.values())
         shop = opened.enter_context(workshop(store, handoff=handoff, jobs=jobs, listener=listener))
         await opened.enter_async_context(shop.networks)
@@ -80,10 +81,10 @@ async def build_together(
             name: await opened.enter_async_context(
                 prepared(
                     request,
-                    shop,
+                    shop.of(name) if several else shop,
                     insecure_registries=insecure_registries,
                     listener=listener,
-                    linked=linked if len(requests) > 1 else None,
+                    linked=linked if several else None,
                 )
             )
             for name, request in requests.items()
@@ -94,7 +95,7 @@ async def build_together(
         taken = Taken()
         async with together() as group:
             for name, each in ready.items():
-                taker = Taker(group, each.executor, shop, each.fresh, taken)
+                taker = Taker(group, each.executor, each.shop, each.fresh, taken)
                 solvers[name] = Solver(each, group, taker)
             tasks = {name: group.create_task(each.solve()) for name, each in solvers.items()}
         return {

@@ -18,22 +18,23 @@ _KEPT = 50
 
 
 class ContextHashes:
-    """The directories that one build reads from."""
+    """The directories that are read from by builds that go on together."""
 
     def __init__(self, store_root: Path) -> None:
         self._directory = store_root / _DIRECTORY
-        self._opened: list[FileHashes] = []
+        self._opened: dict[Path, FileHashes] = {}
 
     def of(self, directory: Path) -> FileHashes:
-        """What is known of the files in a directory."""
-        name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
-        self._opened.append(FileHashes(self._directory / name))
-        return self._opened[-1]
+        """What is known of the files in a directory; of one directory, always the same."""
+        kept_in = self._directory / hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()
+        if kept_in not in self._opened:
+            self._opened[kept_in] = FileHashes(kept_in)
+        return self._opened[kept_in]
 
     def keep(self) -> None:
         """Write down what was read, for the next build. Raises DiskFullError."""
         self._directory.mkdir(exist_ok=True)
-        for hashes in self._opened:
+        for hashes in self._opened.values():
             hashes.keep()
         with suppress(FileNotFoundError):  # another build tidies up as well
             known = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime)

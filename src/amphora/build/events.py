@@ -9,11 +9,21 @@ from amphora.core.platform import Platform
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """`identity` names the step in the events that follow; `title` is its instruction."""
+    """`identity` names the step in the events that follow; `title` is its instruction.
+
+    `target` is what of several builds it is taken for, or empty.
+    """
 
     identity: int
     platform: Platform
     title: str
+    target: str = ""
+
+    @property
+    def name(self) -> str:
+        """How the step is shown: `[app linux/arm64] [build 2/5] RUN make`."""
+        where = f"{self.target} {self.platform}" if self.target else str(self.platform)
+        return f"[{where}] {self.title}"
 
 
 @dataclass(frozen=True, slots=True)

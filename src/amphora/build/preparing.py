@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from amphora.build.attest.facts import Material
 from amphora.build.bases import Bases
 from amphora.build.checks.check import Checked, check, insist
-from amphora.build.context_hashes import ContextHashes
 from amphora.build.contexts import Linked, NamedContexts
 from amphora.build.dockerfile.scope import Line, fresh_lines, unused_build_args
 from amphora.build.events import Listener, Warned
@@ -58,8 +57,7 @@ async def prepared(
     """
     store = shop.store
     fetcher = Fetcher(store.root, shop.work)
-    hashes = ContextHashes(store.root)
-    opener = Opener(fetcher, shop.work, hashes)
+    opener = Opener(fetcher, shop.work, shop.hashes)
     inputs = await opener.inputs(request)
     checked = check(inputs, request, store)
     for warning in _warnings(checked, request):
@@ -98,7 +96,6 @@ async def prepared(
             executor=executor,
             fetched=opener.materials,
         )
-    hashes.keep()
 
 
 def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:

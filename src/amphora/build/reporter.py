@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 
 from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
@@ -27,7 +28,14 @@ class Reporter:
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
         self._identities = itertools.count(1)
+        self._target = ""
         self.reports: list[StepReport] = []
+
+    def of(self, target: str) -> "Reporter":
+        """One for a build among several, to the same listener; it keeps that one's reports."""
+        own = copy(self)
+        own._target, own.reports = target, []
+        return own
 
     def warn(self, place: str, text: str) -> None:
         self._listener(Warned(place, text))
@@ -37,7 +45,7 @@ class Reporter:
         """Around a step; what it raises is told as its failure, and passed on."""
         identity = next(self._identities)
         told = Told(lambda content: self._listener(StepOutput(identity, content)))
-        self._listener(StepStarted(identity, platform, title))
+        self._listener(StepStarted(identity, platform, title, self._target))
         started = time.monotonic()
         try:
             yield told

@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from amphora.build.context_hashes import ContextHashes
 from amphora.build.events import Listener
 from amphora.build.reporter import Reporter
 from amphora.emulation.support import Emulation
@@ -23,7 +24,8 @@ class Workshop:
     """All of it lasts as long as the build.
 
     `work` is a directory on the store's disk, `private` one in memory, for what is on no
-    disk since it may hold secrets; `slots` are for the steps that may run at once.
+    disk since it may hold secrets; `slots` are for the steps that may run at once; `hashes`
+    knows what was read of directories before.
     """
 
     store: Store
@@ -35,16 +37,25 @@ class Workshop:
     emulation: Emulation
     reporter: Reporter
     slots: asyncio.Semaphore
+    hashes: ContextHashes
+
+    def of(self, target: str) -> "Workshop":
+        """The same for one of several builds, whose steps are told under its name."""
+        return replace(self, reporter=self.reporter.of(target))
 
 
 @contextmanager
 def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> Iterator[Workshop]:
-    """Set one up in the worker's namespaces; `jobs` 0 means as many as there are CPUs."""
+    """Set one up in the worker's namespaces; `jobs` 0 means as many as there are CPUs.
+
+    What was read of directories is kept in the end, if all went well. Raises DiskFullError.
+    """
     sweep_workspaces(store.root)
     reporter = Reporter(listener)
     with workspace(store.root) as work, memory_directory(work / "memory") as private:
         for name in ("networks", "containers"):
             (private / name).mkdir()
+        hashes = ContextHashes(store.root)
         yield Workshop(
             store=store,
             work=work,
@@ -56,4 +67,6 @@ def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> I
             emulation=Emulation(handoff=handoff),
             reporter=reporter,
             slots=asyncio.Semaphore(jobs or len(os.sched_getaffinity(0))),
+            hashes=hashes,
         )
+        hashes.keep()

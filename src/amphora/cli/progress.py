@@ -51,9 +51,9 @@ class PlainProgress:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case StepStarted(identity, platform, title):
+            case StepStarted(identity):
                 self._started[identity] = time.monotonic()
-                self._say(f"#{identity} [{platform}] {title}")
+                self._say(f"#{identity} {event.name}")
             case StepOutput(identity, content):
                 *lines, self._rest[identity] = (self._rest.get(identity, b"") + content).split(
                     b"\n"
@@ -108,8 +108,8 @@ class _Picture:
         from rich.markup import escape
 
         match event:
-            case StepStarted(identity, platform, title):
-                self._steps[identity] = _Running(f"[{platform}] {title}", time.monotonic())
+            case StepStarted(identity):
+                self._steps[identity] = _Running(event.name, time.monotonic())
             case StepOutput(identity, content):
                 self._steps[identity].hear(content)
             case StepFinished(identity, ran, seconds, failed, detail):

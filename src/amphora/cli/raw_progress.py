@@ -29,12 +29,11 @@ class RawProgress:
 
     def _line(self, event: Event) -> dict[str, Any]:
         match event:
-            case StepStarted(identity, platform, title):
-                name = f"[{platform}] {title}"
-                digest = hashlib.sha256(f"{identity} {name}".encode()).hexdigest()
+            case StepStarted(identity):
+                digest = hashlib.sha256(f"{identity} {event.name}".encode()).hexdigest()
                 self._steps[identity] = {
                     "digest": f"sha256:{digest}",
-                    "name": name,
+                    "name": event.name,
                     "started": _now(),
                 }
                 return {"vertexes": [self._steps[identity]]}

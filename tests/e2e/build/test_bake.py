@@ -1,14 +1,18 @@
 """`amphora bake`: several targets in one build, with real containers."""
 
 import json
+import re
 import tarfile
 
 import pytest
 
+from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.oci.store import Store
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
+
+HOST = Platform.host()
 
 _LINKED = """
 group "default" {
@@ -74,7 +78,12 @@ def test_targets_share_what_they_are_linked_to(seeded, project):
     assert _files(directory / "one.tar") == {"one": "one yes\n", "shared": "shared\n"}
     assert _files(directory / "two.tar") == {"copied": "shared\n"}
     # The linked target is built once, and has no name.
-    assert done.stderr.count("RUN echo shared") == 1
+    started = re.findall(r"^#[0-9]+ \[(.+?)\] \[stage-0 .*?\] (.*)$", done.stderr, re.MULTILINE)
+    assert sorted(started) == [
+        (f"base {HOST}", "RUN echo shared > /shared"),
+        (f"one {HOST}", 'RUN echo "$WHO $FROM_BASE" > /one'),
+        (f"two {HOST}", "COPY --from=parent /shared /copied"),
+    ]
     names = {image.reference.familiar for image in Store(seeded.store).images()}
     assert {"test/one:1", "test/two:1"} <= names
     assert len(names) == 3  # and busybox
@@ -183,7 +192,7 @@ group "default" { targets = ["good", "bad"] }
     )
     done = seeded("bake", "--progress=plain", cwd=directory)
     assert done.returncode == 12
-    assert "RUN exit 3" in done.stderr
+    assert f"[bad {HOST}] [stage-0 1/1] RUN exit 3" in done.stderr
 
 
 def test_a_compose_file_is_built(seeded, project, tmp_path):

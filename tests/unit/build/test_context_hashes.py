@@ -83,6 +83,18 @@ def test_a_file_is_read_once_and_again_when_it_changes(context, read, kept):
     assert kept() == []
 
 
+def test_what_two_builds_read_of_one_directory_is_kept_together(store, tmp_path, old, kept):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (one, two):
+        path.symlink_to(old.parent)
+    other = settled(old.with_name("other"))
+    hashes = ContextHashes(store)
+    for directory, path in ((one, old), (two, other)):
+        hashes.of(directory).of(path, path.stat())
+    hashes.keep()
+    assert len(kept()) == 2
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x93", b"\xff" * 100, b"\x91\x01"])
 def test_what_is_damaged_is_not_believed(store, read, old, damage):
     read(old)
