@@ -35,8 +35,21 @@ _SERVICES = re.compile(r"^services\s*:", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """`name` is a path; with a `root`, that of a repository, it is one in there."""
+
     name: str
     text: str
+    root: Path | None = None
+
+    def beside(self, name: str) -> "File | None":
+        """The file of that name where this one is from; None if there is none.
+
+        Raises BakeError for one that is no text.
+        """
+        root = self.root or Path("/")
+        path = name if self.root else str(Path(name).absolute())
+        content = read_in_root(root, path, _LONGEST + 1)
+        return None if content is None else File(name, _decoded(name, content), self.root)
 
     @property
     def is_compose(self) -> bool:
@@ -69,7 +82,7 @@ def read_files_in(root: Path, names: Sequence[str]) -> list[File]:
     for name, content in found:
         if names and content is None:
             raise _unreadable(name, "the repository has no file of that name")
-    files = [File(name, _decoded(name, text)) for name, text in found if text is not None]
+    files = [File(name, _decoded(name, text), root) for name, text in found if text is not None]
     return _insist(files, "the repository")
 
 

@@ -9,7 +9,7 @@ from amphora.bake.compose.services import compose_configuration
 from amphora.bake.definitions import Definitions
 from amphora.bake.files import File
 from amphora.bake.target import Configuration
-from amphora.bake.variables import Listed, Lookup
+from amphora.bake.variables import Listed
 from amphora.core.errors import BakeError
 from amphora.core.platform import Platform
 
@@ -59,11 +59,11 @@ def _composed(files: Sequence[File], environment: Mapping[str, str]) -> Configur
     path = Path(_ENVIRONMENT_FILE)
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        lookup: Lookup = read_environment(text, environment).get
+        seen = read_environment(text, environment)
     except (OSError, ValueError) as error:
         raise BakeError(
             f"cannot read {path.absolute()}",
             why=str(error),
             next_command="correct it, or remove it",
         ) from error
-    return compose_configuration(files, lookup)
+    return compose_configuration(files, seen)

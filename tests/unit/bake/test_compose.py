@@ -1,9 +1,12 @@
 """Compose files: variables, merging, and what is refused."""
 
+import re
+import sys
+
 import pytest
 
 from amphora.bake.compose.interpolation import interpolate, read_environment
-from amphora.bake.files import File
+from amphora.bake.files import File, read_files
 from amphora.bake.load import load
 from amphora.core.errors import BakeError
 
@@ -74,7 +77,12 @@ def configured(*texts):
         ("services: {a: {build: {secrets: [s]}}}\nsecrets: {s: {external: true}}", "external"),
         ("services: {a: {extends: b, build: .}}", "extend"),
         ("services: {a: {extends: {service: a, file: x.yml}, build: .}}", "extend"),
-        ("include: [x.yml]\nservices: {}", "include"),
+        ("include: x.yml\nservices: {}", "it is no list"),
+        ("include: [{}]\nservices: {}", "an entry is a path"),
+        ("include: [{path: x.yml, name: y}]\nservices: {}", "an entry is a path"),
+        ("include: [{path: [5]}]\nservices: {}", "its paths are texts"),
+        ("include: ['https://example.com/x.git']\nservices: {}", "on another machine"),
+        ("include: [/no/such.yml]\nservices: {}", "is no file"),
         ("services: !!python/object:os.system {}", "could not determine a constructor"),
         (
             "a: &a [x]\n"
@@ -116,6 +124,91 @@ services:
         "target": "last",
     }
     assert list(found.groups["default"].targets) == ["base", "app"]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Write files, and read compose.yaml."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(files):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return load(read_files(["compose.yaml"], sys.stdin), variables={}, environment=_SET)
+
+    return read
+
+
+def test_included_files_are_projects_in_their_own_directories(project):
+    found = project(
+        {
+            "compose.yaml": """
+include: [sub/part.yaml]
+services: {app: {build: {additional_contexts: {lib: "service:lib"}}}}
+""",
+            "sub/part.yaml": """
+include: [../other/third.yaml]
+services:
+  lib:
+    build:
+      context: src
+      secrets: [key]
+      additional_contexts: {near: ../near, image: docker-image://x}
+      args: {A: $A, SET: $SET}
+secrets: {key: {file: ./key}}
+""",
+            "sub/.env": "A=of sub\nSET=never\n",
+            "other/third.yaml": "services: {third: {build: {dockerfile_inline: FROM scratch}}}",
+        }
+    ).configuration.targets
+    assert found["app"].pairs("contexts") == {"lib": "target:lib"}
+    lib = found["lib"].fields
+    assert lib["context"] == "sub/src"
+    assert lib["contexts"] == {"near": "near", "image": "docker-image://x"}
+    assert lib["args"] == {"A": "of sub", "SET": "value"}
+    assert lib["secret"] == [{"id": "key", "src": "sub/key"}]
+    assert found["third"].text("context") == "other"
+
+
+def test_an_included_project_may_be_said_to_be_elsewhere(project):
+    found = project(
+        {
+            "compose.yaml": """
+include:
+- path: [sub/a.yaml, sub/b.yaml]
+  project_directory: ./elsewhere
+  env_file: [sub/one.env, sub/two.env]
+""",
+            "sub/a.yaml": "services: {x: {build: {context: ., args: {A: $A, B: $B}}}}",
+            "sub/b.yaml": "services: {x: {build: {target: last}}}",
+            "sub/one.env": "A=1\nB=1\n",
+            "sub/two.env": "B=2\n",
+            "elsewhere/.env": "A=never\n",
+        }
+    ).configuration.targets["x"]
+    assert found.fields == {
+        "context": "elsewhere",
+        "target": "last",
+        "args": {"A": "1", "B": "2"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("compose", "part", "why"),
+    [
+        ("services: {x: {build: {target: 2}}}", "services: {x: {build: {target: 1}}}", "in an inc"),
+        ("secrets: {x: {file: 2}}", "secrets: {x: {file: 1}}", r"secrets\.x is in an included"),
+        ("", "include: [compose.yaml]", "include each other without an end"),
+        ("", "include: [none.yaml]", "none.yaml is no file"),
+        ("", "include: [{path: part.yaml, env_file: none.env}]", "none.env is no file"),
+    ],
+)
+def test_what_cannot_be_included(project, compose, part, why):
+    with pytest.raises(BakeError) as caught:
+        project({"compose.yaml": f"include: [part.yaml]\n{compose}", "part.yaml": part})
+    assert re.search(why, caught.value.why)
 
 
 def test_a_file_without_a_telling_name_is_known_by_its_services():

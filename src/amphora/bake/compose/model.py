@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from amphora.bake.compose.including import added, read_include, relocated
 from amphora.bake.compose.interpolation import Lookup, interpolate
-from amphora.bake.compose.words import parse_yaml
+from amphora.bake.compose.words import parse_yaml, wrong
 from amphora.bake.files import File
 from amphora.bake.hcl.source import DEEPEST, Source, Span
 from amphora.core.errors import BakeError
@@ -24,14 +25,37 @@ _KEPT = ("image", "build", "environment", "extends")
 _MAPPINGS = ("args", "labels", "additional_contexts", "extra_hosts")
 
 
-def read_compose(files: Sequence[File], lookup: Lookup) -> dict[str, Any]:
-    """`services` and `secrets` of all files, a later one over an earlier. Raises BakeError."""
+#: Files that include each other; people stop after two or three.
+_DEEPEST_INCLUDE = 16
+
+
+def read_compose(files: Sequence[File], environment: Mapping[str, str]) -> dict[str, Any]:
+    """`services` and `secrets` of all files, a later one over an earlier, and of what they include.
+
+    Raises BakeError.
+    """
+    found = _project(files, environment, "", 0)
+    services = found["services"]
+    return {**found, "services": {name: _extended(name, services, ()) for name in services}}
+
+
+def _project(
+    files: Sequence[File], environment: Mapping[str, str], directory: str, depth: int
+) -> dict[str, Any]:
+    """The same of files whose paths are relative to a directory; with `extends` in services."""
     merged: dict[str, Any] = {"services": {}, "secrets": {}}
+    included: list[tuple[File, Any]] = []
     for file in files:
-        document = _Reader(file, lookup).read()
+        document = _Reader(file, environment.get).read()
+        included.append((file, document.pop("include")))
         merged = _merged(merged, document)
-    services = merged["services"]
-    merged["services"] = {name: _extended(name, services, ()) for name in services}
+    merged = relocated(merged, directory) if directory else merged
+    for file, given in included:
+        if given and depth == _DEEPEST_INCLUDE:
+            raise wrong(file, "include", "files include each other without an end")
+        for each in read_include(given, file, environment):
+            model = _project(each.files, each.environment, each.directory, depth + 1)
+            merged = added(merged, model, file)
     return merged
 
 
@@ -47,23 +71,17 @@ class _Reader:
         document = self._parse()
         if not isinstance(document, dict):
             raise self.wrong("the file", "it is no mapping with services in it")
-        if "include" in document:
-            raise self.wrong("include", "other files are not included here")
         services = self._mapping(document.get("services") or {}, "services")
         return {
             "services": {
                 str(name): self._service(str(name), each) for name, each in services.items()
             },
             "secrets": self.interpolated(document.get("secrets") or {}, "secrets"),
+            "include": self.interpolated(document.get("include") or [], "include"),
         }
 
     def wrong(self, place: str, why: str) -> BakeError:
-        return BakeError(
-            f"{self._file.name}: {place} is wrong",
-            why=why,
-            next_command="correct it; `docker compose config | amphora bake -f -` reads what"
-            " compose makes of it",
-        )
+        return wrong(self._file, place, why)
 
     def _parse(self) -> Any:
         source = Source(self._file.name, self._file.text)

@@ -43,13 +43,13 @@ _ADDED = ("tags", "cache-from", "cache-to", "secret", "ssh", "platforms", "outpu
 _EXTENSION = (*_ADDED, "pull", "no-cache", "no-cache-filter", "contexts")
 
 
-def compose_configuration(files: Sequence[File], lookup: Lookup) -> Configuration:
+def compose_configuration(files: Sequence[File], environment: Mapping[str, str]) -> Configuration:
     """The targets of all services that are built, `default` for all of them. Raises BakeError."""
-    model = read_compose(files, lookup)
+    model = read_compose(files, environment)
     targets: dict[str, Target] = {}
     for name, service in model["services"].items():
         if "build" in service:
-            target = _Service(name, service, model["secrets"], lookup).target()
+            target = _Service(name, service, model["secrets"], environment.get).target()
             targets[target.name] = target
     return Configuration(targets, {"default": Group("default", list(targets))} if targets else {})
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from amphora.bake.files import File
+from amphora.core.errors import BakeError
+
 _TAG = "tag:yaml.org,2002:"
 _NUMBER = list("-+0123456789.")
 
@@ -39,3 +42,13 @@ _Loader.yaml_implicit_resolvers = _resolvers()
 def parse_yaml(text: str) -> Any:
     """One document; raises yaml.YAMLError, and ValueError for a value that cannot be."""
     return yaml.load(text, _Loader)  # noqa: S506  it is a SafeLoader
+
+
+def wrong(file: File, place: str, why: str) -> BakeError:
+    """What is said of a mistake in a compose file that has no place of its own."""
+    return BakeError(
+        f"{file.name}: {place} is wrong",
+        why=why,
+        next_command="correct it; `docker compose config | amphora bake -f -` reads what"
+        " compose makes of it",
+    )
