@@ -23,7 +23,7 @@ from amphora.build.request import BuildRequest, BuildResult
 from amphora.core.errors import NotFoundError
 from amphora.core.reference import Reference
 from amphora.remote.location import shown_url
-from amphora.system.files import locked
+from amphora.system.files import is_locked, locked
 
 _DIRECTORY = "history"
 
@@ -142,9 +142,7 @@ def open_log(store_root: Path, record: BuildRecord) -> TextIO:
 
 def forget(store_root: Path, records: Sequence[BuildRecord]) -> None:
     """Remove builds that are over; those under way stay."""
-    _forget(
-        store_root / _DIRECTORY, [record.id for record in records if record.status != "running"]
-    )
+    _forget(store_root / _DIRECTORY, [record.id for record in records])
 
 
 def _begin(request: BuildRequest, tags: Sequence[Reference]) -> BuildRecord:
@@ -182,23 +180,16 @@ def _read(directory: Path, identity: str) -> BuildRecord | None:
     with suppress(OSError, msgspec.DecodeError):
         with path.open("rb") as file:
             record = msgspec.json.decode(file.read(_LONGEST), type=BuildRecord)
-        if record.status == "running" and not _is_held(path.with_suffix(".lock")):
+        if record.status == "running" and not is_locked(path.with_suffix(".lock")):
             return msgspec.structs.replace(record, status="killed")
         return record if record.id == identity else None
     return None
 
 
-def _is_held(lock: Path) -> bool:
-    if not lock.exists():
-        return False
-    try:
-        with locked(lock, wait=False):
-            return False
-    except BlockingIOError:
-        return True
-
-
 def _forget(directory: Path, identities: Sequence[str]) -> None:
+    """Builds under way stay: they write their record once more in the end."""
     for identity in identities:
+        if is_locked(directory / f"{identity}.lock"):
+            continue
         for kind in ("json", "log", "lock"):
             (directory / f"{identity}.{kind}").unlink(missing_ok=True)

@@ -3,23 +3,23 @@
     store/containers/<name>.lock    held by whoever runs the container, as long as it does;
                                     in the end it has the exit status in it, for who waits
     store/containers/<name>.json    what it is
+    store/containers/.lock          held by whoever takes a name, or frees those of killed ones
 
 What a killed process left is told by a lock that nobody holds.
 """
 
-import fcntl
 import os
 import select
 import signal
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from amphora.core.errors import ContainerError
 from amphora.runtime.foreground import PATIENCE, REQUESTS
-from amphora.system.files import locked, write_atomically
+from amphora.system.files import is_locked, locked, wait_for_release, write_atomically
 
 _DIRECTORY = "containers"
 
@@ -61,18 +61,17 @@ def name_taken(store_root: Path, name: str) -> Iterator[Path]:
     directory = store_root / _DIRECTORY
     directory.mkdir(exist_ok=True)
     lock, file = directory / f"{name}.lock", directory / f"{name}.json"
-    try:
-        with locked(lock, wait=False):
-            file.unlink(missing_ok=True)
-            try:
-                if kept_place(store_root, name).exists():
-                    raise _taken(name, "it ended, and is kept", f"amphora rm {name}")
-                yield file
-            finally:
-                file.unlink(missing_ok=True)
-                lock.unlink(missing_ok=True)
-    except BlockingIOError as error:
-        raise _taken(name, "its command has not ended", f"amphora stop {name}") from error
+    with ExitStack() as stack:
+        with _names_unchanged(store_root):
+            if _is_held(lock):
+                raise _taken(name, "its command has not ended", f"amphora stop {name}")
+            stack.enter_context(locked(lock))
+        stack.callback(lock.unlink, missing_ok=True)
+        stack.callback(file.unlink, missing_ok=True)
+        file.unlink(missing_ok=True)
+        if kept_place(store_root, name).exists():
+            raise _taken(name, "it ended, and is kept", f"amphora rm {name}")
+        yield file
 
 
 def kept_place(store_root: Path, name: str) -> Path:
@@ -94,7 +93,7 @@ def wait(store_root: Path, container: LiveContainer) -> int | None:
     except FileNotFoundError:
         return None
     with file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+        wait_for_release(file)
         text = file.read(LONGEST)
     return int(text) if text.isdigit() else None
 
@@ -106,7 +105,12 @@ def describe(file: Path, container: LiveContainer) -> None:
 
 def live_containers(store_root: Path) -> list[LiveContainer]:
     """Those that run now, the oldest first; what killed ones left is removed."""
-    found = [_read(lock) for lock in (store_root / _DIRECTORY).glob("*.lock") if _is_held(lock)]
+    locks = list((store_root / _DIRECTORY).glob("[!.]*.lock"))
+    held = list(filter(_is_held, locks))
+    if len(held) < len(locks):
+        with _names_unchanged(store_root):
+            _remove_unheld(locks)
+    found = map(_read, held)
     return sorted(filter(None, found), key=lambda container: container.started)
 
 
@@ -176,14 +180,23 @@ def _ends(descriptor: int, seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
+@contextmanager
+def _names_unchanged(store_root: Path) -> Iterator[None]:
+    """Nobody takes the name of a container meanwhile, or removes what a killed one left."""
+    with locked(store_root / _DIRECTORY / ".lock"):
+        yield
+
+
 def _is_held(lock: Path) -> bool:
-    try:
-        with locked(lock, wait=False):
+    """Those that wait for the end of a container do not count."""
+    return is_locked(lock, shared=True)
+
+
+def _remove_unheld(locks: Sequence[Path]) -> None:
+    for lock in locks:
+        if not _is_held(lock):
             lock.with_suffix(".json").unlink(missing_ok=True)
             lock.unlink(missing_ok=True)
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _read(lock: Path) -> LiveContainer | None:

@@ -19,7 +19,7 @@ from amphora.launch.request import Volume
 from amphora.oci.config import timestamp
 from amphora.oci.workspace import workspace
 from amphora.runtime.spec import Bind, Memory
-from amphora.system.files import locked
+from amphora.system.files import is_locked, locked
 from amphora.system.process import find_tool, run
 from amphora.system.roots import resolve_in_root
 
@@ -133,11 +133,5 @@ class Volumes:
             copy.rename(data)
 
     def _known(self, place: Path) -> KnownVolume:
-        in_use = False
-        try:
-            with locked(place / _LOCK, wait=False):
-                pass
-        except BlockingIOError:
-            in_use = True
         created = timestamp((place / _LOCK).stat().st_mtime)
-        return KnownVolume(place.name, str(place / _DATA), created, in_use)
+        return KnownVolume(place.name, str(place / _DATA), created, is_locked(place / _LOCK))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amphora.system.beneath import remove_directory
-from amphora.system.files import locked
+from amphora.system.files import is_locked, locked
 
 _DIRECTORY = "work"
 _LOCK_SUFFIX = ".lock"
@@ -44,7 +44,7 @@ def sweep_workspaces(store_root: Path) -> int:
 def abandoned_workspaces(store_root: Path) -> list[Path]:
     """The workspaces that `sweep_workspaces` would remove."""
     locks = (store_root / _DIRECTORY).glob(f"*{_LOCK_SUFFIX}")
-    return [lock.with_suffix("") for lock in locks if _is_free(lock)]
+    return [lock.with_suffix("") for lock in locks if not is_locked(lock)]
 
 
 def remove_tree(path: Path) -> None:
@@ -65,11 +65,3 @@ def _remove_if_abandoned(lock: Path) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_free(lock: Path) -> bool:
-    try:
-        with locked(lock, wait=False):
-            return True
-    except BlockingIOError:
-        return False

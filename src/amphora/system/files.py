@@ -1,13 +1,18 @@
-"""Files that are whole or not there: durable writes, locks, and disk-full made plain."""
+"""Files that are whole or not there: durable writes, locks, and disk-full made plain.
+
+The locks are open file description locks (fcntl(2)): they belong to whoever has the file open,
+as those of flock(2) do, but can be asked about without being taken.
+"""
 
 import errno
 import fcntl
 import os
 import secrets
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from amphora.core.errors import DiskFullError, InvalidValueError
 
@@ -17,6 +22,9 @@ _REFUSALS = frozenset(
 )
 #: A file system with less than this left is full, for all practical purposes.
 _NO_SPACE_BYTES = 64 << 10
+
+#: struct flock of a 64-bit Linux, for a whole file; fcntl(2).
+_FLOCK = struct.Struct("@hhqqi4x")
 
 
 @contextmanager
@@ -96,7 +104,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It is somebody's output, who may copy it elsewhere at once: the disk is not waited for.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with explain_full_disk(path.parent), _open_locked(partial) as file:
+    with explain_full_disk(path.parent), _open_to_append(partial) as file:
         try:
             file.truncate(0)
             yield file
@@ -107,28 +115,64 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def _open_locked(path: Path) -> BinaryIO:
-    """Open for appending, alone: waits for whoever writes this file now."""
-    while True:
-        file = path.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                return file
-        file.close()  # it was given its final name while we waited
+def _open_to_append(path: Path) -> BinaryIO:
+    """Alone: waits for whoever writes this file now."""
+    flags = os.O_WRONLY | os.O_APPEND
+    return os.fdopen(_open_locked(path, flags, 0o666, fcntl.F_WRLCK, wait=True), "ab")
 
 
 @contextmanager
 def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold an advisory lock (flock) on a file, which is created if it is missing.
+    """Hold an advisory lock on a file, which is created if it is missing.
 
-    The kernel drops the lock when the process dies, however it dies. With
-    `wait=False`, raises BlockingIOError when somebody else holds it.
+    The kernel drops the lock when the process dies, however it dies. Who holds it may remove
+    the file: those that waited for it lock the next one of that name. With `wait=False`,
+    raises BlockingIOError when somebody else holds it.
     """
-    operation = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _open_locked(path, os.O_RDWR, 0o644, _kind(shared=shared), wait=wait)
     try:
-        fcntl.flock(descriptor, operation)
         yield
     finally:
         os.close(descriptor)
+
+
+def is_locked(path: Path, *, shared: bool = False) -> bool:
+    """Would `locked` have to wait? Tells without a lock that could keep others out meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _whole(_kind(shared=shared)))
+    finally:
+        os.close(descriptor)
+    return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
+
+def wait_for_release(file: IO[str]) -> None:
+    """Wait until nobody holds a file alone, whether it has its name still or not."""
+    fcntl.fcntl(file, fcntl.F_OFD_SETLKW, _whole(fcntl.F_RDLCK))
+
+
+def _open_locked(path: Path, flags: int, mode: int, kind: int, *, wait: bool) -> int:
+    """Open and lock the file of this name, which another may be when the lock is got."""
+    command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+    while True:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, mode)
+        try:
+            fcntl.fcntl(descriptor, command, _whole(kind))
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # removed, or given another name, while we waited
+
+
+def _kind(*, shared: bool) -> int:
+    return fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+
+
+def _whole(kind: int) -> bytes:
+    return _FLOCK.pack(kind, os.SEEK_SET, 0, 0, 0)

@@ -4,11 +4,13 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+from locks import until_waited_for
 
 from amphora.core.errors import DiskFullError
-from amphora.system.files import explain_full_disk, locked, write_atomically
+from amphora.system.files import explain_full_disk, is_locked, locked, write_atomically
 
 HOLDER = """
 import sys, time
@@ -103,3 +105,42 @@ def test_a_lock_is_not_inherited_by_programs(tmp_path):
     finally:
         child.kill()
         child.wait()
+
+
+def test_one_may_ask_about_a_lock_without_having_it(holder, tmp_path):
+    lock = tmp_path / "lock"
+    assert not is_locked(lock)
+    assert not lock.exists()
+    process = holder("shared")
+    assert is_locked(lock)
+    assert not is_locked(lock, shared=True)
+    process.kill()
+    process.wait()
+    assert not is_locked(lock)
+    with locked(lock):
+        assert is_locked(lock, shared=True)
+
+
+def test_who_waited_for_a_lock_that_was_removed_locks_the_next_of_that_name(tmp_path):
+    lock = tmp_path / "lock"
+    done = threading.Event()
+
+    def take():
+        with locked(lock):
+            ours.set()
+            done.wait()
+
+    ours = threading.Event()
+    with locked(lock):
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        until_waited_for(lock)
+        lock.unlink()
+    try:
+        ours.wait()
+        assert is_locked(lock)
+        with pytest.raises(BlockingIOError), locked(lock, wait=False):
+            pytest.fail("two hold the lock of one name")
+    finally:
+        done.set()
+        waiting.join()
