@@ -401,6 +401,14 @@ def test_no_network(seeded):
     assert said(seeded, "ip -o link | wc -l", "--network=none") == "1\n"
 
 
+def test_no_network_where_the_kernel_lets_nobody_mount_a_sysfs_without_masks(seeded):
+    """As in a container of docker's: the machine's is shown."""
+    masks = 'mount -t tmpfs none /sys/kernel; exec "$@"'
+    masked = replace(seeded, prefix=("unshare", "--mount", "sh", "-ec", masks, "sh"))
+    shown = said(masked, "ls /sys/class/net; ls /sys/kernel", "--network=none")
+    assert sorted(shown.split()) == sorted(os.listdir("/sys/class/net"))
+
+
 def test_the_hosts_network(running):
     with socket.create_server(("127.0.0.1", 0)) as server:
         reach = f"nc 127.0.0.1 {server.getsockname()[1]} < /dev/null"

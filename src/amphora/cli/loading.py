@@ -22,6 +22,9 @@ _CONTAINERD = Path("/run/containerd/containerd.sock")
 #: https://docs.docker.com/engine/storage/containerd/
 _MULTI_PLATFORM = "io.containerd.snapshotter.v1"
 
+#: Seconds after which a docker that was asked about itself does not answer.
+_PATIENCE = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -33,7 +36,7 @@ class Engine:
 
 
 def find_engine() -> Engine | None:
-    """Docker if it answers, else containerd; None if neither is there."""
+    """Docker if it answers in time, else containerd; None if neither is there."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
     docker, containerd = which("docker"), which("ctr")
     if docker:
@@ -41,6 +44,7 @@ def find_engine() -> Engine | None:
             said = run(
                 [docker, "info", "--format", "{{json .DriverStatus}}"],
                 extra_environment=environment,
+                patience=_PATIENCE,
             )
             several = _MULTI_PLATFORM in str(json.loads(said))
             return Engine([docker, "load", "--quiet"], environment, several)

@@ -240,6 +240,7 @@ def _mount(target: str, kind: str, *options: str) -> dict[str, Any]:
 
 def _system_mounts(container: Container) -> list[dict[str, Any]]:
     size = f"size={container.shared_memory}"
+    system = _hosts_sys() if container.network == "host" else _own_sys()
     return [
         _mount("/proc", "proc", "nosuid", "noexec", "nodev"),
         _mount("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
@@ -248,15 +249,27 @@ def _system_mounts(container: Container) -> list[dict[str, Any]]:
         ),
         _mount("/dev/shm", "tmpfs", "nosuid", "noexec", "nodev", "mode=1777", size),  # noqa: S108
         _mount("/dev/mqueue", "mqueue", "nosuid", "noexec", "nodev"),
-        # On the host's network a sysfs of our own cannot be mounted; the host's is shown instead,
-        # read-only with all that is mounted in it (cgroups, tracing).
-        {
-            "destination": "/sys",
-            "type": "bind",
-            "source": "/sys",
-            "options": ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"],
-        },
+        *system,
     ]
+
+
+def _hosts_sys() -> list[dict[str, Any]]:
+    """On the host's network a sysfs of our own cannot be mounted.
+
+    The host's is shown instead, read-only with all that is mounted in it (cgroups, tracing).
+    """
+    return [_shown_as_it_is("/sys")]
+
+
+def _own_sys() -> list[dict[str, Any]]:
+    """One that shows the container's own network, and no other's, in /sys/class/net."""
+    own = _mount("/sys", "sysfs", "nosuid", "noexec", "nodev", "ro")
+    return [own, _shown_as_it_is("/sys/fs/cgroup")]
+
+
+def _shown_as_it_is(place: str) -> dict[str, Any]:
+    options = ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"]
+    return {"destination": place, "type": "bind", "source": place, "options": options}
 
 
 def _mount_of(what: Bind | Memory) -> dict[str, Any]:

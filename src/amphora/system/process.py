@@ -44,11 +44,16 @@ def find_tool(name: str, package: str) -> str:
 
 
 def tool_version(name: str) -> str | None:
-    """The last word of the first line that `name --version` prints; None if not installed."""
+    """The last word of the first line that `name --version` prints; None if not installed.
+
+    One without a digit is none: Debian 12's pasta calls its version unknown.
+    """
     path = shutil.which(name)
     if path is None:
         return None
-    return run([path, "--version"]).decode(errors="replace").split("\n", 1)[0].split()[-1]
+    line = run([path, "--version"]).decode(errors="replace").split("\n", 1)[0]
+    word = (line.split() or [""])[-1]
+    return word if any(map(str.isdigit, word)) else "unknown"
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -67,21 +72,31 @@ def run(
     *,
     stdin: bytes = b"",
     extra_environment: Mapping[str, str] | None = None,
+    patience: float | None = None,
 ) -> bytes:
     """Run a short program to its end and return its output, standard error included.
 
     It does not hear the terminal's Ctrl-C: what that means is for the caller to say.
-    Raises ToolFailedError with the last lines it printed.
+    Raises ToolFailedError with the last lines it printed, or if it is killed because it has
+    not ended after `patience` seconds.
     """
-    finished = subprocess.run(
-        arguments,
-        input=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment(extra_environment),
-        check=False,
-        start_new_session=True,
-    )
+    try:
+        finished = subprocess.run(
+            arguments,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(extra_environment),
+            check=False,
+            start_new_session=True,
+            timeout=patience,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailedError(
+            f"{os.path.basename(arguments[0])} did not end",  # noqa: PTH119
+            why=f"it was waited for {patience:g} seconds",
+            next_command="run it by hand to see more: " + " ".join(arguments),
+        ) from error
     if finished.returncode != 0:
         raise tool_failed(arguments, exit_status(finished.returncode), finished.stdout)
     return finished.stdout

@@ -74,6 +74,12 @@ def test_system_calls_are_filtered_for_every_platform(execute, platform):
     assert output.split() == ["Seccomp:", "2"]
 
 
+def test_sys_tells_of_the_containers_own_network_only(execute):
+    assert ok(execute("ls /sys/class/net", network="none")) == "lo\n"
+    hosts = ok(execute("ls /sys/class/net", network="host")).split()
+    assert sorted(hosts) == sorted(os.listdir("/sys/class/net"))
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -105,12 +111,16 @@ def test_parts_of_proc_and_sys_are_masked(execute):
     assert ok(execute(script)) == ""
 
 
-def test_nothing_below_sys_can_be_written(execute):
-    output = ok(execute("grep -E '^[^ ]+ /sys' /proc/mounts"))
+@pytest.mark.parametrize("network", ["none", "host"])
+def test_nothing_below_sys_can_be_written(execute, network):
+    output = ok(
+        execute("ls /sys/fs/cgroup >/dev/null; grep -E '^[^ ]+ /sys' /proc/mounts", network=network)
+    )
     options = [line.split()[3].split(",") for line in output.splitlines()]
     assert options
     assert all("ro" in words for words in options), output
-    assert execute("mkdir /sys/fs/cgroup/amphora-test")[0] != 0
+    assert any(line.split()[1].startswith("/sys/fs/cgroup") for line in output.splitlines())
+    assert execute("mkdir /sys/fs/cgroup/amphora-test", network=network)[0] != 0
 
 
 def test_a_container_sees_its_own_processes_only(execute):

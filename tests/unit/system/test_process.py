@@ -97,6 +97,30 @@ def test_a_missing_tool_names_the_package_to_install():
     assert tool_version("no-such-tool") is None
 
 
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("crun version 1.8.1", "1.8.1"),
+        ("pasta 0.0~git20250503.587980c-2", "0.0~git20250503.587980c-2"),
+        ("pasta unknown version", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_a_version_is_the_last_word_if_it_is_one(line, version, tmp_path, monkeypatch):
+    tool = tmp_path / "some-tool"
+    tool.write_text(f"#!/bin/sh\necho '{line}'\necho 'Copyright 1999'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert tool_version("some-tool") == version
+
+
+def test_a_tool_that_does_not_end_in_time_is_killed(tmp_path):
+    with pytest.raises(ToolFailedError, match="sleep did not end") as caught:
+        run(["sleep", "314159"], patience=0.1)
+    assert caught.value.why == "it was waited for 0.1 seconds"
+    assert caught.value.next_command.endswith("sleep 314159")
+
+
 def test_a_failing_tool_is_quoted_with_its_last_lines_and_its_status():
     script = "for i in $(seq 30); do echo line $i; done; echo broken >&2; exit 3"
     with pytest.raises(ToolFailedError, match="sh exited with status 3") as caught:

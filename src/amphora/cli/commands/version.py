@@ -22,7 +22,7 @@ def command(output_format: str) -> None:
         for architecture, elf_format in FORMATS.items()
         if architecture != host.architecture and (emulator := find_emulator(elf_format))
     }
-    tools = {name: tool_version(name) for name in ("crun", "mmdebstrap")}
+    tools = {name: tool_version(name) for name in ("crun", "mmdebstrap", "pasta")}
     if output_format == "json":
         print_json(
             {
