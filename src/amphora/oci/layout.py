@@ -10,12 +10,13 @@ from typing import BinaryIO
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
-from amphora.core.errors import NotFoundError
+from amphora.core.errors import DigestMismatchError, ManifestError, NotFoundError
 from amphora.core.reference import Reference
 from amphora.oci import names
 from amphora.oci.blobs import BlobStore
 from amphora.oci.graph import MAX_DOCUMENT_SIZE, children, walk
 from amphora.oci.model import Index
+from amphora.oci.referrers import orphans
 from amphora.system.files import (
     explain_full_disk,
     explain_refusal_to_write,
@@ -56,20 +57,23 @@ def export_layout(
 ) -> None:
     """Put images into a layout, which is made if it is not there.
 
-    Others that it holds stay, except those of the same names. The index comes last, so that
-    it never names what is not whole. Raises ManifestError if there is an index that cannot
-    be read, NotFoundError before anything is written, InvalidValueError for a place that
-    cannot be written to, and DiskFullError.
+    Others that it holds stay, except those of the same names and what is attached to them. The
+    index comes last, so that it never names what is not whole. Raises ManifestError if there is
+    an index that cannot be read, NotFoundError before anything is written, InvalidValueError
+    for a place that cannot be written to, and DiskFullError.
     """
     content = {item.digest: None for _, root in images for item in walk(blobs, root, partial=True)}
     with explain_full_disk(directory), explain_refusal_to_write(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        index = _with(read_in_root(directory, names.INDEX_FILE, MAX_DOCUMENT_SIZE), images)
+        content_before = read_in_root(directory, names.INDEX_FILE, MAX_DOCUMENT_SIZE)
+        before = Index(()) if content_before is None else Index.decode(content_before)
+        index = _with(before, images)
         target = BlobStore(directory)
         for digest in content:
             if not target.has(digest):
                 with blobs.open(digest) as file:
                     _store(target, digest, file)
+        index = _without_left_behind(target, before, index)
         # What killed writers left goes as well; nobody else needs the directory.
         target.sweep()
         with suppress(OSError):
@@ -78,18 +82,47 @@ def export_layout(
         write_atomically(directory / names.INDEX_FILE, index.encode())
 
 
-def _with(existing: bytes | None, images: Sequence[tuple[Reference | None, Descriptor]]) -> Index:
+def _with(before: Index, images: Sequence[tuple[Reference | None, Descriptor]]) -> Index:
     """The index of a layout with images added; one of the same name, or the same image, goes."""
     added = names.index_of(images).manifests
     wanted = {entry.annotations.get(names.REF_NAME) for entry in added} - {None}
     digests = {entry.digest for entry in added}
     kept = [
         entry
-        for entry in (Index.decode(existing).manifests if existing is not None else ())
+        for entry in before.manifests
         if entry.annotations.get(names.REF_NAME) not in wanted
         and (names.REF_NAME in entry.annotations or entry.digest not in digests)
     ]
     return Index((*kept, *added))
+
+
+def _without_left_behind(blobs: BlobStore, before: Index, after: Index) -> Index:
+    """Without nameless artifacts whose subject was in the layout before, and is not any more.
+
+    Where a damaged layout cannot tell, all stay.
+    """
+    if all(entry.artifact_type is None for entry in before.manifests):
+        return after
+    try:
+        left = _orphans(blobs, after) - _orphans(blobs, before)
+    except (ManifestError, NotFoundError, DigestMismatchError):
+        return after
+    return Index(
+        tuple(
+            entry
+            for entry in after.manifests
+            if names.REF_NAME in entry.annotations or entry.digest not in left
+        )
+    )
+
+
+def _orphans(blobs: BlobStore, index: Index) -> set[Digest]:
+    """As in a store, where an artifact without a name is called by its digest."""
+    images = [
+        names.NamedImage(names.name_of(entry) or Reference("", "", None, entry.digest), entry, "")
+        for entry in index.manifests
+    ]
+    return {image.descriptor.digest for image in orphans(blobs, images)}
 
 
 def _choose(directory: Path, index: Index, tag: str, digest: Digest | None) -> Descriptor:

@@ -10,6 +10,7 @@ from amphora.core.errors import InvalidValueError, ManifestError
 from amphora.core.reference import Reference
 from amphora.oci.docker_archive import export_docker_archive
 from amphora.oci.layout import export_layout, import_layout
+from amphora.oci.referrers import put_artifact
 from amphora.oci.store import Store
 
 HELLO, OTHER = Reference.parse("hello"), Reference.parse("localhost:5000/other:2")
@@ -82,3 +83,39 @@ def test_a_directory_that_is_something_else_is_left_alone(store, make, tmp_path)
     with pytest.raises(ManifestError):
         export_layout(store.blobs, [(HELLO, make.image("linux/amd64"))], tmp_path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_is_attached_goes_with_an_image_that_is_replaced(store, make, tmp_path):
+    first, second = make.image("linux/amd64"), make.image("linux/arm64")
+    said = put_artifact(store.blobs, first, "application/vnd.example", [])
+    signed = put_artifact(store.blobs, said, "application/vnd.example", [])
+    other = put_artifact(store.blobs, second, "application/vnd.example", [])
+    stranger = put_artifact(store.blobs, make.image("linux/386"), "application/vnd.example", [])
+
+    def digests(*images):
+        export_layout(store.blobs, images, tmp_path)
+        entries = json.loads((tmp_path / "index.json").read_text())["manifests"]
+        return [entry["digest"] for entry in entries]
+
+    def expected(*items):
+        return [str(item.digest) for item in items]
+
+    attached = ((None, said), (None, signed))
+    assert digests((HELLO, first), (None, stranger), *attached) == expected(
+        first, stranger, said, signed
+    )
+    assert digests((OTHER, first)) == expected(first, stranger, said, signed, first)
+    assert digests((HELLO, second), (None, other)) == expected(
+        stranger, said, signed, first, second, other
+    )
+    assert digests((OTHER, second)) == expected(stranger, second, other, second)
+
+
+def test_a_damaged_layout_keeps_what_is_attached(store, make, tmp_path):
+    first, second = make.image("linux/amd64"), make.image("linux/arm64")
+    said = put_artifact(store.blobs, first, "application/vnd.example", [])
+    export_layout(store.blobs, [(HELLO, first), (None, said)], tmp_path)
+    (tmp_path / f"blobs/sha256/{first.digest.hex}").write_text("{")
+    export_layout(store.blobs, [(HELLO, second)], tmp_path)
+    entries = json.loads((tmp_path / "index.json").read_text())["manifests"]
+    assert [entry["digest"] for entry in entries] == [str(said.digest), str(second.digest)]
