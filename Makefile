@@ -18,14 +18,14 @@ GNU_arm64 := aarch64
 CROSS := $(if $(filter arm64,$(PORT)),amd64,arm64)
 # Real clients and peers that the tests and the benchmarks talk to, and compilers for tests.
 APT_TEST_PACKAGES := openssh-client skopeo buildah git busybox-static tini gcc libc6-dev \
-    gcc-$(GNU_$(CROSS))-linux-gnu libc6-dev-$(CROSS)-cross rpm
+    gcc-$(GNU_$(CROSS))-linux-gnu libc6-dev-$(CROSS)-cross rpm zsh fish
 # What emulates a whole machine, and makes its disk.
 APT_MACHINE_PACKAGES := qemu-system-arm e2fsprogs util-linux
 # A company's own certificate authority is known to the system, not to uv.
 export UV_SYSTEM_CERTS := true
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo,)
 
-.PHONY: help setup setup-test demo test lint format lock docs bench bench-build bench-handoff \
+.PHONY: help setup setup-test demo test lint format lock lock-azurite docs bench bench-build bench-handoff \
     bench-verify same-bytes arm64-machine conformance-peer fuzz clean
 
 help: ## Show what can be made
@@ -34,8 +34,15 @@ help: ## Show what can be made
 setup: .venv/installed $(HANDOFF) ## Install the Debian packages and the locked Python environment
 	@$(call apt_install,$(APT_PACKAGES))
 
-setup-test: setup
+setup-test: setup .azurite/installed
 	@$(call apt_install,$(APT_TEST_PACKAGES))
+
+# Microsoft's own stand-in for Azure. The lock has hashes and no addresses, as that of Python has.
+.azurite/installed: tests/azurite/package.json tests/azurite/package-lock.json
+	@command -v npm >/dev/null || { $(call apt_install,npm); }
+	@mkdir -p $(@D) && cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # Asks apt only for what dpkg says is missing, so that it costs nothing the second time.
 define apt_install
@@ -61,6 +68,10 @@ lock: .uv/bin/uv ## Resolve the dependencies anew into requirements.lock
 	.uv/bin/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
 	    --python-version 3.11 --group dev --custom-compile-command 'make lock' \
 	    pyproject.toml -o requirements.lock
+
+lock-azurite: ## Resolve what tests/azurite needs anew
+	cd tests/azurite && rm -f package-lock.json && npm install --package-lock-only --ignore-scripts \
+	    --omit=optional --no-audit --no-fund --omit-lockfile-registry-resolved
 
 # The helper that hands programs off, compiled for this machine's CPU or for the other.
 $(HELPER)%.bin: native/handoff.c native/handoff.h native/handoff.ld native/Makefile
@@ -118,4 +129,4 @@ fuzz: .fuzz/installed $(HANDOFF) ## Fuzz what reads input from outside, RUNS inp
 	@touch $@
 
 clean:
-	rm -rf .venv .uv .fuzz dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .uv .fuzz .azurite dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

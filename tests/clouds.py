@@ -10,7 +10,6 @@ import hmac
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+_AZURITE = Path(__file__).parents[1] / ".azurite/node_modules/.bin/azurite-blob"
 _PATIENCE = 60
 _EVERYTHING = {
     "Version": "2012-10-17",
@@ -132,14 +132,14 @@ class Azure:
 
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory):
-    if not shutil.which("azurite-blob"):
-        pytest.skip("needs azurite-blob: npm install --global azurite")
+    if not _AZURITE.exists():
+        pytest.skip("needs azurite: make setup-test")
     directory = tmp_path_factory.mktemp("azurite")
     key = base64.b64encode(os.urandom(32)).decode()
     where = ("--blobHost", "127.0.0.1", "--blobPort", "0", "--location", str(directory))
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen(
-            ["azurite-blob", *where, "--disableTelemetry", "--skipApiVersionCheck"],
+            [_AZURITE, *where, "--disableTelemetry", "--skipApiVersionCheck"],
             env={**os.environ, "AZURITE_ACCOUNTS": f"tests:{key}"},
             stdout=log,
             stderr=log,

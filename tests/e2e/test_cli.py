@@ -78,7 +78,7 @@ def test_completion_scripts_parse(amphora, shell):
     script = amphora.ok("completion", shell)
     assert "_AMPHORA_COMPLETE" in script
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"needs {shell}: make setup-test")
     done = subprocess.run([shell, "-n"], check=False, input=script, text=True, capture_output=True)
     assert (done.returncode, done.stderr) == (0, "")
 
