@@ -105,23 +105,22 @@ def test_deep_verification_runs_what_the_image_has(seeded):
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["install", "s390x", "--with", "bochs"], 10, "'bochs' is no emulator"),
-        (["install", "s390x", "--with", "fex=/x"], 10, "'fex=/x' is no emulator"),
-        (["install", "s390x", "--with", "box64", "--dry-run"], 24, "box64 cannot run linux/s390x"),
-        (["install", "s390x", "--with", "qemu=/no/such"], 24, "/no/such cannot be registered"),
+        (["install", "SPARE", "--with", "bochs"], 10, "'bochs' is no emulator"),
+        (["install", "SPARE", "--with", "fex=/x"], 10, "'fex=/x' is no emulator"),
+        (["install", "SPARE", "--with", "box64", "--dry-run"], 24, "box64 cannot run linux/SPARE"),
+        (["install", "SPARE", "--with", "qemu=/no/such"], 24, "/no/such cannot be registered"),
         (["install", "windows/amd64"], 24, "nothing runs windows/amd64 here"),
         (["install", "vax"], 10, "'vax' is not a platform"),
         (["verify", "amd64,arm64", "--deep", "--image", "no-such"], 30, "no-such"),
     ],
 )
 def test_refusals_say_what_to_do(amphora, spare, arguments, status, told):
-    if "s390x" in arguments and spare != "s390x":
-        pytest.skip("s390x runs here")
+    arguments = [spare if argument == "SPARE" else argument for argument in arguments]
     if arguments[0] == "verify":
         arguments = ["verify", Platform.host().architecture, *arguments[2:]]
     done = amphora("emulator", *arguments)
     assert done.returncode == status
-    assert told in done.stderr
+    assert told.replace("SPARE", spare) in done.stderr
     assert "next: " in done.stderr
 
 
