@@ -61,6 +61,7 @@ class Amphora:
             "HOME": str(self.home),
             "AMPHORA_STORE": str(self.store),
             "AMPHORA_REGISTRY_STORE": str(self.home / "registry"),
+            "AMPHORA_BUILDER_DIRECTORY": str(self.home / "builders"),
             **self.environment,
         }
 

@@ -3,6 +3,7 @@
     store/history/<id>.json    what was asked for, and what came of it
     store/history/<id>.log     what was shown meanwhile, as --progress=plain shows it
     store/history/<id>.lock    held by whoever builds, as long as it does
+    store/history/<id>.stop    a pipe: what is written to it cancels the build
 
 A record that says `running` while nobody holds the lock is of a build that was killed.
 None of it is worth waiting for the disk: after a power failure the newest may be missing.
@@ -74,7 +75,8 @@ class BuildRecord(msgspec.Struct, frozen=True):
 class Recording:
     """A build under way; `log` is where its progress is written as well."""
 
-    def __init__(self, log: TextIO) -> None:
+    def __init__(self, identity: str, log: TextIO) -> None:
+        self.id = identity
         self.log = log
         self.result: BuildResult | None = None
 
@@ -92,7 +94,7 @@ def recorded(
     lock = path.with_suffix(".lock")
     with locked(lock), path.with_suffix(".log").open("w", buffering=1) as log:
         path.write_bytes(msgspec.json.encode(record))
-        recording = Recording(log)
+        recording = Recording(record.id, log)
         status, why = "completed", ""
         try:
             yield recording
@@ -108,6 +110,11 @@ def recorded(
             )
             path.write_bytes(msgspec.json.encode(_with_result(record, recording.result)))
             lock.unlink()
+
+
+def running_builds(store_root: Path) -> list[BuildRecord]:
+    """Those under way, the newest first."""
+    return [record for record in builds(store_root) if record.status == "running"]
 
 
 def builds(store_root: Path) -> list[BuildRecord]:
@@ -138,6 +145,11 @@ def find_build(store_root: Path, name: str) -> BuildRecord:
 def open_log(store_root: Path, record: BuildRecord) -> TextIO:
     """What was shown while it was built."""
     return (store_root / _DIRECTORY / f"{record.id}.log").open(errors="replace")
+
+
+def stop_pipe(store_root: Path, identity: str) -> Path:
+    """Where a build listens that runs; see build.stopping."""
+    return store_root / _DIRECTORY / f"{identity}.stop"
 
 
 def forget(store_root: Path, records: Sequence[BuildRecord]) -> None:
@@ -191,5 +203,5 @@ def _forget(directory: Path, identities: Sequence[str]) -> None:
     for identity in identities:
         if is_locked(directory / f"{identity}.lock"):
             continue
-        for kind in ("json", "log", "lock"):
+        for kind in ("json", "log", "lock", "stop"):
             (directory / f"{identity}.{kind}").unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from amphora.bake.permissions import dockerfile_path
 from amphora.bake.printing import is_local, local_path
 from amphora.bake.target import Target
 from amphora.build.request import BuildRequest
+from amphora.builders.builder import Builder
 from amphora.cli.commands.build import read_build
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
@@ -53,6 +54,12 @@ class TargetBuild:
     target: Target
     request: BuildRequest
     wanted: Wanted
+
+    def at(self, builder: Builder) -> "TargetBuild":
+        """For the platforms that a builder has; raises UnsupportedPlatformError."""
+        wanted = () if self.request.any_platform else self.request.platforms
+        platforms = builder.platforms_for(wanted)
+        return replace(self, request=replace(self.request, platforms=platforms))
 
 
 def read_targets(targets: Sequence[Target], common: Sequence[str]) -> list[TargetBuild]:

@@ -13,6 +13,7 @@ import click
 from amphora.build.build import build_together
 from amphora.build.history import recorded
 from amphora.build.request import BuildResult
+from amphora.build.stopping import stoppable
 from amphora.cli import calling
 from amphora.cli.access import open_store
 from amphora.cli.bake_targets import TargetBuild
@@ -53,6 +54,8 @@ async def run_bake(
             )
             for each in builds
         }
+        for recording in recordings.values():
+            opened.enter_context(stoppable(store.root, recording.id))
         logs = [PlainProgress(recording.log) for recording in recordings.values()]
         with show_build(progress) as show:
             results = await build_together(

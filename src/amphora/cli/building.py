@@ -10,6 +10,7 @@ from amphora.build.build import build
 from amphora.build.events import Event, Listener
 from amphora.build.history import recorded
 from amphora.build.request import BuildRequest, BuildResult
+from amphora.build.stopping import stoppable
 from amphora.cli.access import open_store
 from amphora.cli.delivery import Delivery
 from amphora.cli.output import human_size, print_json, print_table
@@ -31,7 +32,11 @@ async def run_build(
     engine: int | None = None,
 ) -> BuildResult:
     """Build and put the image everywhere it is wanted, as Delivery does."""
-    with open_store(settings) as store, recorded(store.root, request, wanted.tags) as recording:
+    with (
+        open_store(settings) as store,
+        recorded(store.root, request, wanted.tags) as recording,
+        stoppable(store.root, recording.id),
+    ):
         with show_build(progress) as show:
             result = await build(
                 request,

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from amphora.cli.configuration import read_settings
+from amphora.cli.configuration import completing_store
 from amphora.cli.guard import show_error
 from amphora.core.errors import (
     AmphoraError,
@@ -65,7 +64,7 @@ class ContainerName(click.ParamType[str]):
         names: list[str] = []
         # Whoever completes a word wants no error.
         with suppress(OSError, AmphoraError):
-            root = Path(read_settings(ctx.find_root().params).store)
+            root = completing_store(ctx.find_root().params)
             names = [
                 each.container.name
                 for each in all_containers(root)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import amphora
+from amphora.cli.builder_names import BUILDER
 from amphora.cli.configuration import read_settings
 from amphora.cli.guard import EXIT_BROKEN_PIPE, guarded, keep_interrupts
 from amphora.core.settings import TABLE
@@ -21,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "base": "Make base images from a distribution's packages.",
     "build": "Build an image for several platforms from one Dockerfile.",
     "bake": "Build the targets of a bake file or a compose file, side by side.",
+    "builder": "Make, choose, list, stop and remove builders: stores with limits of their own.",
     "history": "Look at builds of before, and at those under way.",
     "image": "List, inspect and remove images.",
     "pull": "Fetch an image, all platforms or some, from a registry.",
@@ -73,7 +75,10 @@ def _settings_flags(command: click.Command) -> click.Command:
     """One flag for each row of the settings table."""
     for setting in TABLE:
         text = f"{setting.help}  [{setting.variable}; default: {setting.default_text}]"
-        command.params.append(click.Option([setting.flag], metavar=setting.metavar, help=text))
+        kind = BUILDER if setting.key == "builder" else None
+        command.params.append(
+            click.Option([setting.flag], type=kind, metavar=setting.metavar, help=text)
+        )
     return command
 
 

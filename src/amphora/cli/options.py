@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import update_wrapper
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from amphora.cli.configuration import read_settings
+from amphora.cli.configuration import at_builder, completing_store, read_settings
 from amphora.core.errors import AmphoraError, InvalidValueError
 from amphora.core.platform import Platform, parse_platforms
 from amphora.core.reference import Reference
@@ -18,7 +18,36 @@ from amphora.core.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-pass_settings = click.make_pass_decorator(Settings)
+#: Give a command the settings as they are, whatever builder is chosen.
+pass_own_settings = click.make_pass_decorator(Settings)
+
+
+def pass_settings(function: F) -> F:
+    """Give a command the settings as its first argument, those of the chosen builder in them.
+
+    Calling it raises BuilderError if that is not there.
+    """
+
+    @click.pass_context
+    def given(context: click.Context, /, *arguments: Any, **options: Any) -> Any:
+        settings = at_builder(context.obj)
+        return context.invoke(function, settings, *arguments, **options)
+
+    return update_wrapper(given, function)  # type: ignore[return-value]
+
+
+def _choose_builder(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        context.obj = read_settings({**context.find_root().params, "builder": name})
+
+
+builder_option = click.option(
+    "--builder",
+    expose_value=False,
+    callback=_choose_builder,
+    metavar="NAME",
+    help="The builder, as before the command.",
+)
 
 
 def platform_option(help_text: str) -> Callable[[F], F]:
@@ -64,7 +93,7 @@ class ReferenceType(click.ParamType[Reference]):
         names: list[str] = []
         # Whoever completes a word wants neither a new store nor an error.
         with suppress(OSError, AmphoraError):
-            root = Path(read_settings(ctx.find_root().params).store)
+            root = completing_store(ctx.find_root().params)
             if root.is_dir():
                 names = [image.reference.familiar for image in Store(root).images()]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]

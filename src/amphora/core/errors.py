@@ -30,6 +30,7 @@ script can tell a wrong password from a full disk.
     ├── CacheError                44  a cache of build steps cannot be read or written
     ├── VerificationError         50  a variant is not what its label says
     ├── ContainerError            51  a container cannot be found, or not be had as it is asked for
+    ├── BuilderError              52  a builder cannot be found, or not do what it is asked for
     ├── NotExecutableError       126  a container's command is there, but cannot be executed
     └── CommandNotFoundError     127  a container's command is not there
 """
@@ -161,6 +162,10 @@ class VerificationError(AmphoraError):
 
 class ContainerError(AmphoraError):
     exit_code = 51
+
+
+class BuilderError(AmphoraError):
+    exit_code = 52
 
 
 class NotExecutableError(AmphoraError):

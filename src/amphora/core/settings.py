@@ -1,7 +1,8 @@
 """The settings table: one row makes a flag, an environment variable, a file key and its docs.
 
 Values come, first found wins, from the flag, the environment (`AMPHORA_…`), the
-configuration file and the default.
+configuration file and the default. A builder has a store of its own, so a store that is named
+more closely than a builder means the default one.
 """
 
 import re
@@ -11,6 +12,11 @@ from pathlib import PurePath
 from typing import Any
 
 from amphora.core.errors import InvalidValueError
+
+#: The builder that is always there: the ordinary store, no limits.
+DEFAULT_BUILDER = "default"
+
+_BUILDER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,13 @@ def _read_count(text: str) -> int:
     return int(text)
 
 
+def read_builder_name(text: str) -> str:
+    """A name that a directory may have; raises ValueError saying what is wrong with it."""
+    if not _BUILDER.fullmatch(text):
+        raise ValueError("it has letters, digits and _.-, 63 at most, and no other first")
+    return text
+
+
 def _read_words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
@@ -71,6 +84,22 @@ TABLE: tuple[Setting, ...] = (
         read=_read_path,
         default=lambda environment, uid: _data_directory(environment, uid) / "store",
         default_text="/var/lib/amphora/store for root, else ~/.local/share/amphora/store",
+    ),
+    Setting(
+        key="builder",
+        help="The builder to work with: its store, platforms and limits.",
+        metavar="NAME",
+        read=read_builder_name,
+        default=lambda _environment, _uid: "",
+        default_text="the one that `amphora builder use` chose",
+    ),
+    Setting(
+        key="builder_directory",
+        help="Directory of the builders that `amphora builder create` makes.",
+        metavar="DIRECTORY",
+        read=_read_path,
+        default=lambda environment, uid: _data_directory(environment, uid) / "builders",
+        default_text="/var/lib/amphora/builders, or ~/.local/share/amphora/builders",
     ),
     Setting(
         key="registry_store",
@@ -109,9 +138,14 @@ TABLE: tuple[Setting, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The resolved values, one field a row of TABLE."""
+    """The resolved values, one field a row of TABLE.
+
+    `builder` is empty where nothing names one.
+    """
 
     store: PurePath
+    builder: str
+    builder_directory: PurePath
     registry_store: PurePath
     jobs: int
     mirror: str
@@ -126,7 +160,11 @@ class Settings:
         file: Mapping[str, Any],
         uid: int,
     ) -> "Settings":
-        """Combine the sources; raises InvalidValueError for a bad value or an unknown file key."""
+        """Combine the sources.
+
+        Raises InvalidValueError for a bad value, an unknown file key, and for a store and a
+        builder that are both named in the same place.
+        """
         unknown = sorted(set(file) - {setting.key for setting in TABLE})
         if unknown:
             raise InvalidValueError(
@@ -134,7 +172,33 @@ class Settings:
                 why="keys are " + ", ".join(setting.key for setting in TABLE),
                 next_command="correct the key; `amphora --help` lists the settings",
             )
-        return cls(**{row.key: _value(row, flags, environment, file, uid) for row in TABLE})
+        values = {row.key: _value(row, flags, environment, file, uid) for row in TABLE}
+        if _means_store(flags, environment):
+            values["builder"] = DEFAULT_BUILDER
+        return cls(**values)
+
+
+def _means_store(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> bool:
+    """Is a store named, and no builder more closely? Raises InvalidValueError."""
+    places = (
+        ("--store", flags.get("store"), "--builder", flags.get("builder")),
+        (
+            "AMPHORA_STORE",
+            environment.get("AMPHORA_STORE"),
+            "AMPHORA_BUILDER",
+            environment.get("AMPHORA_BUILDER"),
+        ),
+    )
+    for store_name, store, builder_name, builder in places:
+        if store and builder:
+            raise InvalidValueError(
+                f"{store_name} and {builder_name} cannot both be given",
+                why="a builder has a store of its own",
+                next_command=f"leave out {store_name}, or {builder_name}",
+            )
+        if store or builder:
+            return bool(store)
+    return False
 
 
 def _value(

@@ -11,6 +11,10 @@ from amphora.core.settings import TABLE, Settings
 #: For each setting: texts for flag, environment and file, and what they are read as.
 VALUES = {
     "store": [(f"/{source}", PurePath(f"/{source}")) for source in ("flag", "env", "file")],
+    "builder": [(source, source) for source in ("flag", "env", "file")],
+    "builder_directory": [
+        (f"/{source}", PurePath(f"/{source}")) for source in ("flag", "env", "file")
+    ],
     "registry_store": [
         (f"/{source}", PurePath(f"/{source}")) for source in ("flag", "env", "file")
     ],
@@ -18,6 +22,8 @@ VALUES = {
     "mirror": [(f"http://{source}", f"http://{source}") for source in ("flag", "env", "file")],
     "insecure_registries": [("a:1, b:2,", ("a:1", "b:2")), ("c", ("c",)), ("d", ("d",))],
 }
+
+BOTH = {"AMPHORA_STORE": "/s", "AMPHORA_BUILDER": "other"}
 
 
 def resolve(*, flags=None, environment=None, file=None, uid=1000):
@@ -103,3 +109,38 @@ def test_an_unknown_key_of_the_file_is_refused():
     with pytest.raises(InvalidValueError, match="unknown key 'sotre'") as caught:
         resolve(file={"sotre": "/a"})
     assert "registry_store" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("sources", "builder"),
+    [
+        ({"flags": {"store": "/s"}, "environment": {"AMPHORA_BUILDER": "b"}}, "default"),
+        ({"flags": {"builder": "b"}, "environment": {"AMPHORA_STORE": "/s"}}, "b"),
+        ({"environment": {"AMPHORA_STORE": "/s"}, "file": {"builder": "b"}}, "default"),
+        ({"environment": {"AMPHORA_STORE": ""}, "file": {"builder": "b"}}, "b"),
+        ({"environment": {"AMPHORA_BUILDER": "b"}, "file": {"store": "/s"}}, "b"),
+        ({"file": {"builder": "b", "store": "/s"}}, "b"),
+        ({"file": {"store": "/s"}}, ""),
+        ({"flags": {"builder": "b"}, "environment": BOTH}, "b"),
+    ],
+)
+def test_a_store_that_is_named_more_closely_is_that_of_no_other_builder(sources, builder):
+    assert resolve(**sources).builder == builder
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"flags": {"store": "/s", "builder": "b"}},
+        {"environment": BOTH},
+    ],
+)
+def test_a_store_and_a_builder_are_not_named_together(sources):
+    with pytest.raises(InvalidValueError, match="cannot both be given"):
+        resolve(**sources)
+
+
+@pytest.mark.parametrize("name", [".hidden", "-x", "a/b", "", "x" * 64, "é", "a b", "a\n"])
+def test_names_of_builders(name):
+    with pytest.raises(InvalidValueError, match="--builder cannot be"):
+        resolve(flags={"builder": name})

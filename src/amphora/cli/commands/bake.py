@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from amphora.cli.configuration import find_builder
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
+    builder_option,
     format_option,
     parse_call,
     pass_settings,
@@ -38,6 +40,7 @@ _GROUPS = {
     "What is done again": ("no_cache", "pull"),
     "What is said of it": ("provenance", "sbom"),
     "Other CPUs": ("handoff",),
+    "Where it is built": ("builder",),
     "What is shown": ("progress", "output_format"),
 }
 
@@ -133,6 +136,7 @@ class _TargetName(click.ParamType[str]):
     help="How to show what goes on.",
 )
 @format_option
+@builder_option
 @pass_settings
 def command(
     settings: Settings,
@@ -289,7 +293,8 @@ def _bake(
     from amphora.cli.bake_targets import read_targets
     from amphora.cli.commands.build import started_engine
 
-    builds = read_targets(list(plan.targets.values()), common)
+    builder = find_builder(settings, settings.builder)
+    builds = [each.at(builder) for each in read_targets(list(plan.targets.values()), common)]
     methods = {name: _method(target.text("call")) for name, target in plan.targets.items()}
     called = [each for each in builds if methods[each.target.name] != "build"]
     built = [each for each in builds if methods[each.target.name] == "build"]

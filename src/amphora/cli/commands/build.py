@@ -11,9 +11,11 @@ import click
 
 from amphora.cli.attest_options import attest_options, read_attestations
 from amphora.cli.cache_options import cache_options
+from amphora.cli.configuration import find_builder
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
+    builder_option,
     format_option,
     pass_settings,
     platform_option,
@@ -72,6 +74,7 @@ _GROUPS = {
     ),
     "What is done again": ("no_cache", "no_cache_filter", "cache_from", "cache_to", "pull"),
     "Other CPUs": ("handoff", "handoff_report", "retry_emulated"),
+    "Where it is built": ("builder",),
     "What is shown": ("progress", "planning", "quiet", "output_format"),
 }
 
@@ -169,6 +172,7 @@ _GROUPS = {
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the image's digest and nothing else.")
 @format_option
+@builder_option
 @pass_settings
 def command(
     settings: Settings,
@@ -195,6 +199,8 @@ def command(
     if handoff_report is not None:
         check_writable("--handoff-report", handoff_report)
     wanted = read_wanted(**_take(arguments, OUTPUT_NAMES))
+    builder = find_builder(settings, settings.builder)
+    arguments["platforms"] = builder.platforms_for(arguments["platforms"])
     request = _request(**arguments)
     if check or call.method != "build":
         _look(settings, request, Call("check", call.as_json) if check else call, output_format)

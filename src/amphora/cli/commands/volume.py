@@ -27,10 +27,10 @@ class VolumeName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         del param
-        from amphora.cli.configuration import read_settings
+        from amphora.cli.configuration import completing_store
         from amphora.launch.volumes import Volumes
 
-        known = Volumes(Path(read_settings(ctx.find_root().params).store)).all()
+        known = Volumes(completing_store(ctx.find_root().params)).all()
         return [CompletionItem(each.name) for each in known if each.name.startswith(incomplete)]
 
 

@@ -1,0 +1,1 @@
+"""Builders: stores of their own, each with platforms and limits, and no daemon."""

@@ -1,0 +1,48 @@
+"""What a builder is: a name, a store that nobody else uses, platforms, and limits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from amphora.core.errors import UnsupportedPlatformError
+from amphora.core.platform import Platform
+from amphora.core.settings import DEFAULT_BUILDER
+from amphora.system.cgroups import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """`platforms` are all that it builds for; none means whatever this machine can run.
+
+    `limits` are for the containers of all its builds together, `jobs` is how many steps of one
+    build may run at once (0: no limit of its own). `created` is RFC 3339, UTC.
+    """
+
+    name: str
+    store: Path
+    platforms: Sequence[Platform] = ()
+    limits: Limits = field(default_factory=Limits)
+    jobs: int = 0
+    created: str = ""
+
+    @property
+    def is_default(self) -> bool:
+        """The one that is always there."""
+        return self.name == DEFAULT_BUILDER
+
+    def platforms_for(self, wanted: Sequence[Platform]) -> Sequence[Platform]:
+        """What to build for; without a wish this machine's platform, or else its first one.
+
+        Raises UnsupportedPlatformError for one that it does not build for.
+        """
+        strange = [each for each in wanted if self.platforms and each not in self.platforms]
+        if strange:
+            more = ",".join(map(str, dict.fromkeys([*self.platforms, *strange])))
+            raise UnsupportedPlatformError(
+                f"the builder {self.name} does not build for {strange[0]}",
+                why=f"it was created for {', '.join(map(str, self.platforms))}",
+                next_command=f"amphora builder create --platform {more}, or --builder default",
+            )
+        host = Platform.host()
+        home = host if host in self.platforms or not self.platforms else self.platforms[0]
+        return wanted or (home,)
