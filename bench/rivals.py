@@ -11,9 +11,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
+
+from msgspec.structs import replace
 
 from amphora.core.platform import Platform
 from amphora.emulation.binfmt import MOUNT_POINT, mount_private, register

@@ -432,7 +432,7 @@ def test_a_private_network(seeded, pasta):
         reach = f"nc 127.0.0.1 {server.getsockname()[1]} < /dev/null"
         assert script(seeded, reach, "--network=private").returncode == 1
     assert int(said(seeded, "ip -o link | wc -l", "--network=private")) > 1
-    line = said(seeded, "grep db /etc/hosts", "--network=private", "--add-host=db:10.1.2.3")
+    line = said(seeded, "grep -w db /etc/hosts", "--network=private", "--add-host=db:10.1.2.3")
     assert line.split() == ["10.1.2.3", "db"]
 
 

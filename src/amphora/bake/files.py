@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.bake.hcl.bodies import parse_body
 from amphora.bake.hcl.json_bodies import parse_json_body
@@ -33,8 +34,7 @@ DEFAULT_FILES = (
 _SERVICES = re.compile(r"^services\s*:", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """`name` is a path; with a `root`, that of a repository, it is one in there."""
 
     name: str

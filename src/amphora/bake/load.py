@@ -1,8 +1,9 @@
 """From the files of a build definition, in all their forms, to targets and groups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.bake.compose.interpolation import read_environment
 from amphora.bake.compose.services import compose_configuration
@@ -19,8 +20,7 @@ _ENVIRONMENT_FILE = ".env"
 _NO_ENVIRONMENT = "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     configuration: Configuration
     variables: Sequence[Listed]
 

@@ -5,10 +5,11 @@ https://docs.docker.com/build/bake/overrides/#command-line
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import Struct
 
 from amphora.bake.entries import Entry
 from amphora.bake.hcl.values import Value
@@ -35,8 +36,7 @@ _ALWAYS_ADDED = frozenset({"annotations", "attest", "entitlements"})
 _FORM = re.compile(r"(?P<pattern>[^.=]+)\.(?P<field>[^.=+]+)(?:\.(?P<key>[^=]+?))?(?P<adds>\+?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Struct, frozen=True):
     """One --set: `values` are several for a list; with `adds` the file's own stay."""
 
     field: str

@@ -6,9 +6,10 @@ A bake file may come from somewhere else. https://docs.docker.com/build/bake/rem
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from posixpath import join, normpath
+
+from msgspec import Struct
 
 from amphora.bake.entries import paths_of
 from amphora.bake.overrides import Override, Overrides, overridden
@@ -28,8 +29,7 @@ _READ, _WRITE, _BOTH = "fs.read", "fs.write", "fs"
 SWITCH = "BUILDX_BAKE_ENTITLEMENTS_FS"
 
 
-@dataclass(frozen=True, slots=True)
-class Permissions:
+class Permissions(Struct, frozen=True):
     """What `--allow` grants, and what --set names: who types it, wants it."""
 
     granted: frozenset[str]

@@ -4,9 +4,11 @@ https://docs.docker.com/build/bake/remote-definition/
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import join, normpath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.bake.files import File, read_files_in
 from amphora.bake.printing import is_local
@@ -20,8 +22,7 @@ from amphora.system.roots import resolve_in_root
 _HERE = "cwd://"
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """A repository's definition, and the commit that it is of."""
 
     files: Sequence[File]

@@ -1,9 +1,11 @@
 """From what files define to what is built: groups, inheritance, overrides, linked targets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.bake.overrides import Overrides, overridden
 from amphora.bake.target import Configuration, Group, Target
@@ -14,8 +16,7 @@ _EPOCH = "SOURCE_DATE_EPOCH"
 _WILD = frozenset("*?[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What one command builds; `groups` are those that led there."""
 
     targets: Mapping[str, Target]

@@ -4,9 +4,11 @@ https://docs.docker.com/build/bake/reference/#target
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.bake.entries import (
     Entry,
@@ -29,8 +31,7 @@ class Merge(Enum):
     UPDATE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """`read` makes what a target holds of a value, and raises ValueError."""
 
     read: Callable[[Value], Any]
@@ -102,8 +103,7 @@ FIELDS: Mapping[str, Field] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """`fields` has what is set, as FIELDS read it; `linked`: only built because others use it."""
 
     name: str
@@ -165,8 +165,7 @@ class Target:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Targets, and other groups, under one name."""
 
     name: str
@@ -174,8 +173,7 @@ class Group:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """All that the files define."""
 
     targets: Mapping[str, Target] = field(default_factory=dict)

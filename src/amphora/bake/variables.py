@@ -5,7 +5,8 @@ https://docs.docker.com/build/bake/variables/
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.bake.hcl.evaluate import Scope, evaluate
 from amphora.bake.hcl.syntax import Block, Expression
@@ -27,8 +28,7 @@ _JSON = "_JSON"
 _KNOWN = frozenset({"default", "type", "description"})
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A variable as `--list variables` shows it; `value` is None for null."""
 
     name: str
@@ -37,8 +37,7 @@ class Listed:
     description: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Variable:
+class Variable(Struct, frozen=True, eq=False):
     """One `variable` block; `type` is the one that is declared."""
 
     name: str

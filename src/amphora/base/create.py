@@ -5,8 +5,9 @@ import functools
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.base.debian import bootstrap, suite_of
 from amphora.base.handoff import bootstrap_handing_off
@@ -24,8 +25,7 @@ from amphora.oci.workspace import remove_tree, sweep_workspaces, workspace
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedVariant:
+class CreatedVariant(Struct, frozen=True):
     """The base of one platform: where its programs ran, seconds, compressed bytes of its layer."""
 
     platform: Platform
@@ -35,8 +35,7 @@ class CreatedVariant:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedBase:
+class CreatedBase(Struct, frozen=True):
     """`image` is an index, or the manifest itself when one platform was asked for."""
 
     image: Descriptor
@@ -74,8 +73,7 @@ async def create_base(
     return CreatedBase(image, variants)
 
 
-@dataclass(frozen=True, slots=True)
-class _Creation:
+class _Creation(Struct, frozen=True):
     """`time` is the age of what was made on the way: the same for all platforms, so that
     their directories do not differ by seconds."""
 

@@ -1,14 +1,14 @@
 """What a base image is made of, and what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 
 
-@dataclass(frozen=True, slots=True)
-class BaseRequest:
+class BaseRequest(Struct, frozen=True):
     """`reference` names the image and says what it is: `debian:trixie`.
 
     `variant` is mmdebstrap's (minbase, apt, essential, …), `mirror` may be empty.

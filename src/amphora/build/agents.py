@@ -11,8 +11,9 @@ import secrets
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import AmphoraError, ContextError
 from amphora.system.process import find_tool, run, stream
@@ -23,8 +24,7 @@ _CHUNK = 65536
 _MOMENT = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """The socket that a container is shown: its place, and whose it is."""
 
     path: Path

@@ -1,8 +1,8 @@
 """From finished states to an image: a manifest a platform and, for several, an index."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from msgspec.structs import replace
 from msgspec.structs import replace as replace_fields
 
 from amphora.build.caches.inline import Records, inline_steps

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from msgspec import Struct
+
 from amphora.build.attachments import (
     AgentAttachment,
     Attachment,
@@ -31,8 +33,7 @@ _AGENTS = "/run/buildkit/ssh_agent"
 _AGENT_VARIABLE = "SSH_AUTH_SOCK"
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """The files that `from=` names; `content` tells which they are, of what a source names."""
 
     shown: Shown

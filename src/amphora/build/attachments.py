@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from amphora.build.agents import Door, forwarded
 from amphora.core.errors import ContextError
 from amphora.oci.cache_mounts import CacheIdentity, CacheMounts
@@ -57,8 +59,7 @@ async def all_attached(
         yield sorted(mounts, key=lambda mount: mount.target)
 
 
-@dataclass(frozen=True, slots=True)
-class BindAttachment:
+class BindAttachment(Struct, frozen=True):
     """type=bind: files of the context, a stage or an image; what is written to them is lost.
 
     `content` names what `shown` shows.
@@ -89,8 +90,7 @@ class BindAttachment:
             yield Bind(find_source(root, self.source, self.where), self.target, self.read_only)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheAttachment:
+class CacheAttachment(Struct, frozen=True):
     """type=cache: a directory that outlives the build; `begins` shows what is in a new one."""
 
     target: str
@@ -113,8 +113,7 @@ class CacheAttachment:
             yield Bind(directory, self.target, self.read_only)
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryAttachment:
+class MemoryAttachment(Struct, frozen=True):
     """type=tmpfs."""
 
     target: str
@@ -162,8 +161,7 @@ class FileAttachment:
             path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class AgentAttachment:
+class AgentAttachment(Struct, frozen=True):
     """type=ssh: the socket of an agent. Which keys it holds is no fact."""
 
     target: str

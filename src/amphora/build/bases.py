@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amphora.build.attest.facts import Material
 from amphora.build.state import ImageState, Twin

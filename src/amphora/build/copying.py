@@ -5,8 +5,10 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.filetree import Entry, Source
 from amphora.build.modes import SymbolicMode
@@ -19,8 +21,7 @@ from amphora.system.roots import resolve_in_root
 _NEW_DIRECTORY_MODE = 0o755
 
 
-@dataclass(frozen=True, slots=True)
-class CopyRules:
+class CopyRules(Struct, frozen=True):
     """How files change on their way.
 
     `owner` None keeps the source's; `mode` None keeps the source's; `mtime` (seconds)

@@ -1,14 +1,14 @@
 """What a build tells while it goes on; whoever listens decides how to show it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.plan.plan import Plan
 from amphora.core.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted:
+class StepStarted(Struct, frozen=True):
     """`identity` names the step in the events that follow; `title` is its instruction.
 
     `target` is what of several builds it is taken for, or empty.
@@ -26,16 +26,14 @@ class StepStarted:
         return f"[{where}] {self.title}"
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutput:
+class StepOutput(Struct, frozen=True):
     """Some bytes that a step's program printed."""
 
     identity: int
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StepFinished:
+class StepFinished(Struct, frozen=True):
     """`ran` as in StepReport; `detail` is what handoff has to say, or empty."""
 
     identity: int
@@ -45,16 +43,14 @@ class StepFinished:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(Struct, frozen=True):
     """Something that works but is probably not what was meant; `place` is FILE:LINE or a flag."""
 
     place: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """What is going to be done, if that was to be told."""
 
     plan: Plan

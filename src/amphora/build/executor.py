@@ -6,10 +6,11 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.failing import still_crashes
 from amphora.build.shared_cache import SharedCache
@@ -32,8 +33,7 @@ from amphora.system.tasks import in_thread
 _KEY_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Performed:
+class Performed(Struct, frozen=True):
     """A step's result, `layer` None if it changed nothing; `cached` if it was not performed.
 
     `origin` says where it ran when it was performed, `ran` where now.

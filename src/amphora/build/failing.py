@@ -1,6 +1,6 @@
 """Why a RUN failed: by itself, or because the emulator of its CPU crashed."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from amphora.core.errors import EmulatorCrashError, StepFailedError
 from amphora.core.platform import Platform
@@ -10,8 +10,7 @@ from amphora.emulation.support import Execution
 from amphora.runtime.crash import Crash
 
 
-@dataclass(slots=True)
-class Ending:
+class Ending(Struct):
     """How the command of a RUN ended: what it said of the emulator, what was seen of it."""
 
     witness: Witness

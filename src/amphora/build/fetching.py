@@ -5,12 +5,14 @@ https://docs.docker.com/reference/dockerfile/#add
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.attest.facts import Material
 from amphora.build.dockerfile import instructions as ast
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 _DOWNLOADED_MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """One remote source of an ADD: `content` says what it is, in plain JSON values.
 
     `obtain` has it on disk, when a step really needs it.

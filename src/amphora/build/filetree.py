@@ -5,8 +5,11 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build import gopath
 from amphora.build.fingerprint import FileHashes, fingerprint
@@ -22,8 +25,7 @@ def _nothing(_path: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file, directory or link of a tree: `path` relative to the source, "" for itself.
 
     `on_the_way`: a directory that nobody asked for, but that --parents has to make.
@@ -54,8 +56,7 @@ class Entry:
         return {name: os.getxattr(self.real, name) for name in names}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One thing to copy: its name (for the destination) and all that belongs to it.
 
     The first of `entries` is the thing itself; a directory's contents follow, sorted.

@@ -7,16 +7,16 @@ stars it has, makes this backtrack.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+from msgspec import Struct
 
 #: With so few wildcards `re`, which is faster, cannot backtrack for long.
 _FEW = 2
 
 
-@dataclass(frozen=True, slots=True)
-class One:
+class One(Struct, frozen=True):
     """Exactly one character, which lies (or, negated, does not lie) in one of the ranges."""
 
     ranges: tuple[tuple[str, str], ...]
@@ -26,15 +26,13 @@ class One:
         return self.negated != any(low <= character <= high for low, high in self.ranges)
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(Struct, frozen=True):
     """Any number of characters other than the barrier; an empty barrier stops nothing."""
 
     barrier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Directories:
+class Directories(Struct, frozen=True):
     """Nothing, or anything that ends in a slash."""
 
 

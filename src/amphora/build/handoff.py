@@ -4,9 +4,10 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.emulation.account import Account
@@ -32,8 +33,7 @@ def fetch_command(packages: Mapping[str, str], *, any_revision: bool) -> Sequenc
     return ["/bin/sh", "-c", script, "fetch", which, *pairs]
 
 
-@dataclass(frozen=True, slots=True)
-class HandoffSource:
+class HandoffSource(Struct, frozen=True):
     """The native side of a stage: its image's native variant, and whoever fetches more.
 
     `base` are the layers of the foreign variant; `digests` is shared by all steps of a build;

@@ -5,8 +5,9 @@ matches a path, or a directory above it, decides.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from amphora.build import gopath
 from amphora.build.glob import Directories, Glob, Many, Token, literal
@@ -15,8 +16,7 @@ from amphora.core.errors import InvalidValueError
 _SPECIAL = "*?[\\"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One pattern; `exception` if a `!` stood before it."""
 
     pattern: str

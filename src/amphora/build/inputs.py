@@ -7,9 +7,10 @@ the URL of a tar or a Dockerfile. https://docs.docker.com/build/concepts/context
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.build.attest.facts import Material
 from amphora.build.context_hashes import ContextHashes
@@ -37,8 +38,7 @@ _LONGEST = 16 << 20
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """`text` is that of the Dockerfile."""
 
     dockerfile: Dockerfile

@@ -6,7 +6,8 @@ https://pubs.opengroup.org/onlinepubs/9799919799/utilities/chmod.html#tag_20_17_
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CLAUSE = re.compile(r"(?P<who>[ugoa]*)(?P<actions>(?:[-+=](?:[rwxXst]*|[ugo]))+)")
 _ACTION = re.compile(r"([-+=])([rwxXst]+|[ugo]|)")
@@ -20,8 +21,7 @@ _BITS = {"r": 0o444, "w": 0o222, "x": 0o111, "s": 0o6000, "t": 0o1000}
 _UMASK = 0o022
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolicMode:
+class SymbolicMode(Struct, frozen=True):
     """`u=rwX,go=rX`: depends on the mode a file has, and on whether it is a directory."""
 
     text: str

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.attest.facts import Material
 from amphora.build.bases import Bases
@@ -18,8 +19,7 @@ from amphora.build.shared_cache import SharedCache
 from amphora.build.workshop import Workshop
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """What was asked for, where it is built, and where all that it needs comes from.
 
     `fetched` are the contexts that were, by location; it grows as they are opened.

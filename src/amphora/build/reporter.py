@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.events import Listener, StepFinished, StepOutput, StepStarted, Warned
 from amphora.build.request import StepReport
@@ -13,8 +14,7 @@ from amphora.core.platform import Platform
 from amphora.emulation.account import Account
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """What is told of a step while it runs: its output, and in the end where it ran."""
 
     output: Callable[[bytes], None]

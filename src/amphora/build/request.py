@@ -1,8 +1,9 @@
 """What a build is asked for, and what it answers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from msgspec import Struct, field
 
 from amphora.build.attest.facts import Predicate
 from amphora.build.attest.options import AttestOptions
@@ -15,8 +16,7 @@ from amphora.core.platform import Platform
 from amphora.emulation.account import Account
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
+class BuildRequest(Struct, frozen=True):
     """The arguments of `amphora build` that decide what is built.
 
     `source_date_epoch` is in seconds since 1970, UTC; with it, nothing in the image
@@ -50,8 +50,7 @@ class BuildRequest:
     any_platform: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StepReport:
+class StepReport(Struct, frozen=True):
     """One step of the Dockerfile on one platform: where it ran and how long it took.
 
     `ran` is "native", "handoff", "emulated", "cached" or "worker" (no program of the image
@@ -65,8 +64,7 @@ class StepReport:
     account: Account | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """The image of one platform; `size` is in bytes, compressed, config and layers together."""
 
     platform: Platform
@@ -74,8 +72,7 @@ class Variant:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(Struct, frozen=True):
     """`image` is an index, or the manifest itself when one platform was asked for.
 
     `own_layers` are those that steps of the Dockerfile made, rather than a base image brought.

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.run_options import RunOptions
 from amphora.runtime.names import name_files
@@ -14,8 +16,7 @@ from amphora.runtime.spec import Bind, Network
 from amphora.system.memory import scratch_directory
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """A network to run a container on, and the files for resolving names there."""
 
     network: Network

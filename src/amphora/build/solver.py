@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.build.attaching import Attached, Attacher, Files
 from amphora.build.attest.ledger import Ledger

@@ -1,8 +1,9 @@
 """One stage of a Dockerfile on one platform: its instructions, one after the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from amphora.build.attaching import Attached, script_path
 from amphora.build.dockerfile import instructions as ast

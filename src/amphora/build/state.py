@@ -5,9 +5,10 @@ start from the same one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Self
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from msgspec.structs import replace as replace_fields
 
 from amphora.build.attest.facts import Material, TakenStep
@@ -20,16 +21,14 @@ from amphora.oci.snapshots import Layer
 _PATH_ENTRY = f"PATH={DEFAULT_PATH}"
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
+class Twin(Struct, frozen=True):
     """The layers of an image's native variant, and of the foreign one that it stands beside."""
 
     native: tuple[Layer, ...]
     base: tuple[Layer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImageState:
+class ImageState(Struct, frozen=True):
     """`created` is RFC 3339: the time of the newest step, None while there is none.
 
     `twin` is where handoff finds counterparts, if the image that all began with is foreign

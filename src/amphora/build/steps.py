@@ -6,9 +6,11 @@ the parent's chain ID they make its cache key. `perform` does it in a mounted ro
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.build.attaching import Attached
 from amphora.build.attachments import all_attached
@@ -32,8 +34,7 @@ from amphora.system.roots import resolve_in_root
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """Where a step ran, as in StepReport, and what handoff has to say about it.
 
     `untouched`: directories, relative to the root, that only look as if they were changed.
@@ -59,8 +60,7 @@ class Step(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RunStep:
+class RunStep(Struct, frozen=True):
     """RUN: a command in a container, on the platform its stage is for."""
 
     runtime: Runtime
@@ -157,16 +157,14 @@ class RunStep:
         return replace(container, shared_memory=options.shared_memory)
 
 
-@dataclass(frozen=True, slots=True)
-class FetchStep(RunStep):
+class FetchStep(RunStep, frozen=True):
     """What handoff needs: no part of the image, so that a build without cache keeps it.
 
     A RUN waits for it, so it does not wait for its own turn to run.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class CopyStep:
+class CopyStep(Struct, frozen=True):
     """COPY, and ADD of files: what `find` yields goes to `destination`.
 
     `content` names what that is: the digest of the files. `linked` (--link): the layer is made
@@ -207,8 +205,7 @@ class CopyStep:
             copy_sources([*sources, *fetched], root, self.destination, rules)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkdirStep:
+class WorkdirStep(Struct, frozen=True):
     """WORKDIR: makes the directory if it is not there; the user's, as with BuildKit."""
 
     path: str

@@ -6,8 +6,9 @@ directories on the way keep their times. So a RUN that only uses a mount changes
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.build.copying import KeptTimes
 from amphora.core.errors import ContextError
@@ -17,8 +18,7 @@ from amphora.system.roots import resolve_in_root
 _NOT_THE_IMAGES = frozenset({"proc", "sys", "dev"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Looks:
+class _Looks(Struct, frozen=True):
     """What a directory that nobody changed has again."""
 
     status: tuple[int, int, int, int]

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.build.attest.facts import TakenStep
 from amphora.build.dockerfile.scope import Line
@@ -19,8 +21,7 @@ from amphora.core.digest import Digest
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """The tasks of builds that go on side by side: what one of them takes, others have.
 
     Steps are told apart by their key and whether what is remembered counts for them.

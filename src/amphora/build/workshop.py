@@ -4,8 +4,10 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.context_hashes import ContextHashes
 from amphora.build.events import Listener
@@ -19,8 +21,7 @@ from amphora.runtime.networks import Networks
 from amphora.system.memory import memory_directory
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(Struct, frozen=True):
     """All of it lasts as long as the build.
 
     `work` is a directory on the store's disk, `private` one in memory, for what is on no

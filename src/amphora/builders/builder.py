@@ -1,8 +1,9 @@
 """What a builder is: a name, a store that nobody else uses, platforms, and limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from amphora.core.errors import UnsupportedPlatformError
 from amphora.core.platform import Platform
@@ -10,8 +11,7 @@ from amphora.core.settings import DEFAULT_BUILDER
 from amphora.system.cgroups import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Builder:
+class Builder(Struct, frozen=True):
     """`platforms` are all that it builds for; none means whatever this machine can run.
 
     `limits` are for the containers of all its builds together, `jobs` is how many steps of one

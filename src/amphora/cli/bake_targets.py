@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.bake.entries import to_fields
 from amphora.bake.permissions import dockerfile_path
@@ -47,8 +48,7 @@ _SINGLE = {"target": "--target", "network": "--network", "shm-size": "--shm-size
 _SWITCHES = {"pull": "--pull", "no-cache": "--no-cache"}
 
 
-@dataclass(frozen=True, slots=True)
-class TargetBuild:
+class TargetBuild(Struct, frozen=True):
     """What is built for a target, and what becomes of it."""
 
     target: Target

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from amphora.build.build import build_together
 from amphora.build.history import recorded
@@ -26,8 +26,7 @@ from amphora.core.settings import Settings
 from amphora.system.files import write_atomically
 
 
-@dataclass(frozen=True, slots=True)
-class Baked:
+class Baked(Struct, frozen=True):
     """A target that was built: its image as its names point at it, and what is told of it."""
 
     build: TargetBuild

@@ -7,10 +7,11 @@ https://docs.docker.com/build/cache/backends/
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from amphora.build.caches.places import Directory, InActions, InBucket, Inline, Repository
 from amphora.core.reference import Reference
@@ -24,8 +25,7 @@ _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 _ALWAYS = {"image-manifest": "true", "oci-mediatypes": "true"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True):
     """What was written, and the environment, for a cache of one type."""
 
     type: str
@@ -73,8 +73,7 @@ class Fields:
 Where = Directory | Repository | Inline | InBucket | InActions
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """The options of both flags, and those of one of them alone."""
 
     read: Callable[[Fields], Where]

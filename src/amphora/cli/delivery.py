@@ -5,9 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.build.attest.attach import attach_beside, attach_inside, forget_older
 from amphora.build.attest.names import PROVENANCE
@@ -31,8 +33,7 @@ from amphora.system.files import replacing, write_atomically
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """One build's outputs. `engine` is the pipe to what --load gives the image to, if anything."""
 
     settings: Settings

@@ -3,11 +3,11 @@
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
+from msgspec.structs import asdict
 
 from amphora.build.checks.portability import platform_notices
 from amphora.build.dockerfile.parser import parse

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import click
+from msgspec import Struct, field
 
 from amphora.cli.checks import plain_check, print_checks
 from amphora.cli.guard import guarded
@@ -28,8 +28,7 @@ from amphora.doctor.mending import mend_emulators, mend_leftovers
 _HEADINGS = ("RESULT", "CHECK", "SEEN")
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """What was asked for, and what `--fix` has said so far."""
 
     registries: tuple[str, ...]

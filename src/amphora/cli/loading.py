@@ -8,9 +8,10 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+
+from msgspec import Struct
 
 from amphora.core.errors import InvalidValueError, ToolFailedError
 from amphora.core.platform import Platform
@@ -26,8 +27,7 @@ _MULTI_PLATFORM = "io.containerd.snapshotter.v1"
 _PATIENCE = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """`command` reads an archive from its standard input; `environment` is what it needs."""
 
     command: Sequence[str]

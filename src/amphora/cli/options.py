@@ -3,12 +3,12 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Struct
 
 from amphora.cli.configuration import at_builder, completing_store, read_settings
 from amphora.core.errors import AmphoraError, InvalidValueError
@@ -117,8 +117,7 @@ def read_pairs(
     return {name: value for name, _, value in pairs}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What --call asks for: build, check, outline, plan or targets."""
 
     method: str = "build"

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from amphora.cli.options import REFERENCE
 from amphora.cli.outputs import Output, read_outputs
@@ -60,8 +60,7 @@ OUTPUT_NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Names, outputs, and the files that tell of them."""
 
     tags: Sequence[Reference]

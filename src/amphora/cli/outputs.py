@@ -6,9 +6,11 @@ https://docs.docker.com/reference/cli/docker/buildx/build/#output
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.core.errors import AmphoraError, InvalidValueError
 from amphora.core.platform import Platform
@@ -46,8 +48,7 @@ _PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]+)\])?")
 _LEVELS = {"gzip": (range(10), 2), "zstd": (range(23), 19), "uncompressed": (range(1), 0)}
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One `--output`, checked.
 
     `kind` is local, tar, oci, docker, image or cacheonly; `destination` a path, "-", or empty

@@ -3,11 +3,11 @@
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from amphora.cli.worker import run_async
 from amphora.core.descriptor import Descriptor
@@ -30,8 +30,7 @@ from amphora.verify.verify import Verified, VerifyRequest, verify
 from amphora.verify.yaml_text import read_file
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What the command was told; see its help."""
 
     platforms: tuple[Platform, ...]

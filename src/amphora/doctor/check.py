@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from amphora.core.errors import AmphoraError, UnhealthyError
 
@@ -23,8 +24,7 @@ class Remedy(StrEnum):
     LEFTOVERS = "leftovers"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One look. `seen` is what was done and what came of it; `command` mends what is not right.
 
     `source` is where it can be read about.

@@ -7,8 +7,9 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.doctor import storage
 from amphora.doctor.check import Check
@@ -27,8 +28,7 @@ _ROOT = Path("/")
 _USERS_OF_THE_TABLE = ("docker", "podman", "buildah", "nerdctl", "containerd", "kubelet")
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(Struct, frozen=True):
     """Who asks, and about what. `several`: does docker keep several platforms, if it answers?"""
 
     store: Path

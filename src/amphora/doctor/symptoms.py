@@ -6,10 +6,11 @@ A log is somebody else's: each line is cut and cleaned before it is looked at or
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import BinaryIO
+
+from msgspec import Struct
 
 #: How much of a line is looked at, and how much of it is repeated.
 _LONGEST = 4096
@@ -19,8 +20,7 @@ _SHOWN = 160
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 
 
-@dataclass(frozen=True, slots=True)
-class Symptom:
+class Symptom(Struct, frozen=True):
     """One row of the table: what it looks like, its cause, and the command that mends it."""
 
     id: str
@@ -37,8 +37,7 @@ class Symptom:
         return self.pattern is None or self.pattern.search(line) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A symptom, where it showed first (lines count from 1) and how often in all."""
 
     symptom: Symptom

@@ -1,8 +1,9 @@
 """What was executed, and where: the account that handoff keeps."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 #: How many programs a summary names.
 _NAMED = 5
@@ -22,8 +23,7 @@ _MOST_NAMES = 10_000
 _OTHERS = "others"
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """How often each program was executed, by path: handed off, and in the emulator.
 
     `seconds` is about how long those in the emulator took of the CPU. `other_revisions` are

@@ -9,9 +9,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from amphora.emulation.libraries import Libraries
 from amphora.emulation.packages import Packages, same_version, upstream

@@ -8,7 +8,8 @@ into an exit status of its own; so both are looked at, the words and the status.
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.emulation.host.defects import defects_of
@@ -30,8 +31,7 @@ _INTERNAL = re.compile(
 _LONGEST_LINE = 200
 
 
-@dataclass(slots=True)
-class Witness:
+class Witness(Struct):
     """Hears what programs in QEMU write; `sign` is the name of the last signal, or "an error"."""
 
     sign: str = ""

@@ -2,8 +2,9 @@
 
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.emulation.formats import ElfFormat
 from amphora.system.elf import read_dynamics
@@ -13,8 +14,7 @@ from amphora.system.process import run
 PACKAGE = "qemu-user-static"
 
 
-@dataclass(frozen=True, slots=True)
-class Emulator:
+class Emulator(Struct, frozen=True):
     """A program that runs another CPU's programs, and what it calls its version."""
 
     path: Path

@@ -8,14 +8,14 @@ pass what is no valid ELF header. The kernel's documentation is
 https://docs.kernel.org/admin-guide/binfmt-misc.html
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFormat:
+class ElfFormat(Struct, frozen=True):
     """One row: QEMU's name for the CPU, the header's magic bytes and the mask over them."""
 
     qemu_cpu: str

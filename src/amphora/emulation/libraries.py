@@ -9,8 +9,9 @@ https://man7.org/linux/man-pages/man8/ld.so.8.html, https://musl.libc.org/manual
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from amphora.emulation.verdict import Reason, Refusal
 from amphora.system.elf import Dynamics, read_dynamics
@@ -37,8 +38,7 @@ _LARGEST_LOADER = 16 << 20
 _LONGEST_LIST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Libraries:
+class Libraries(Struct, frozen=True):
     """The libraries of a mounted native root, which containers see at `shown_at`."""
 
     root: Path

@@ -17,9 +17,10 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from amphora.core.platform import Platform
 from amphora.emulation.account import Account
@@ -44,8 +45,7 @@ _PATIENCE_SECONDS = 10
 Fetch: TypeAlias = Callable[[Mapping[str, str]], Awaitable[Path | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """What is shown: `area`, a directory, in which `native` is a native root.
 
     `base_file`, `same_archive`, `any_revision` and `digests` are as in NativeSide. Without

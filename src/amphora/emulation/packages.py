@@ -6,10 +6,11 @@ https://www.debian.org/doc/debian-policy/ch-controlfields.html, dpkg-query(1)
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Self
+
+from msgspec import Struct, field
 
 from amphora.core.paragraphs import paragraphs
 from amphora.system.roots import list_in_root, read_in_root
@@ -46,8 +47,7 @@ _FIELDS = ("Package", "Version", "Status")
 _BUILT_AGAIN = re.compile(r"(cross\d+|\+b\d+)+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(Struct, frozen=True):
     """The packages that are there: versions by name; for the paths asked for, owners and digests.
 
     A digest is the MD5 (in hex) of a file as it was packed.

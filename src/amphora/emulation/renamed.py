@@ -5,8 +5,9 @@ own. A native copy with the image's port in its place does what the image's own 
 does.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.emulation.packages import PORTS
@@ -15,8 +16,7 @@ from amphora.emulation.packages import PORTS
 _LARGEST = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Renaming:
+class Renaming(Struct, frozen=True):
     """From the native port to the image's; copies go to `directory`, shown at `shown_at`."""
 
     native: Platform

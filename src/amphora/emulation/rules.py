@@ -3,9 +3,11 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.platform import Platform
 from amphora.system.roots import glob_in_root
@@ -19,8 +21,7 @@ _PLACEHOLDERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """When a program may be handed off; the fields are explained in `rules.toml`."""
 
     programs: Sequence[str]

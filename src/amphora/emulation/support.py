@@ -5,8 +5,9 @@ Nothing is called supported before a program of the platform has run.
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import UnsupportedPlatformError
 from amphora.core.platform import Platform
@@ -18,8 +19,7 @@ from amphora.emulation.graft import grafted, handoff_code
 from amphora.emulation.probe import runs
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """How a platform's programs run here; `emulator` is None when the CPU does it.
 
     `handoff` tells that programs a table names are given to native counterparts.

@@ -3,7 +3,8 @@
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.emulation.rules import Rule
 
@@ -13,8 +14,7 @@ _HEADER = struct.Struct("<8s4I")
 _PROGRAM = struct.Struct("<3Q22I")
 
 
-@dataclass(frozen=True, slots=True)
-class Handoff:
+class Handoff(Struct, frozen=True):
     """One program and its counterpart; paths are those inside the container.
 
     `status` identifies the program's file. `loader` is empty for a static counterpart.

@@ -1,7 +1,8 @@
 """What handoff decides about a program of an image, and its reasons, for people to read."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from amphora.emulation.table import Handoff
 
@@ -23,8 +24,7 @@ class Reason(StrEnum):
     OTHER_PORT = "name of the port cannot be replaced"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """One program by its path in the image: its handoff, or else why it has none."""
 
     path: str

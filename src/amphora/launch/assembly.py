@@ -3,8 +3,9 @@
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amphora.core.errors import InvalidValueError, MissingToolError
 from amphora.launch.request import LaunchRequest

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import NotFoundError
@@ -17,8 +18,7 @@ from amphora.registry.client import Registry
 from amphora.registry.progress import Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """One variant of an image; `root` is the whole image."""
 
     root: Descriptor
@@ -26,8 +26,7 @@ class Variant:
     layers: tuple[Layer, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Where images come from that the store does not have; `show` shows them coming."""
 
     insecure_registries: tuple[str, ...]

@@ -12,9 +12,11 @@ from contextlib import (
     asynccontextmanager,
     nullcontext,
 )
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.errors import ContainerError
 from amphora.emulation.crash import Witness, crash_sign, describe_crash, fault
@@ -52,8 +54,7 @@ class Handoff(Protocol):
     ) -> AbstractAsyncContextManager[Sequence[Bind]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Helpers:
+class Helpers(Struct, frozen=True):
     """What a launch needs of others: where images come from, who is told what.
 
     `process` is the PID of the amphora outside of the worker; `group` limits the container;
@@ -97,8 +98,7 @@ def _kept(request: LaunchRequest, store: Store) -> AbstractContextManager[Keeper
     return keeping(store.root, request.name, temporary=request.temporary)
 
 
-@dataclass(frozen=True, slots=True)
-class _Launch:
+class _Launch(Struct, frozen=True):
     request: LaunchRequest
     variant: Variant
     helpers: Helpers

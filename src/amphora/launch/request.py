@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.runtime.networks import Port
@@ -11,8 +13,7 @@ from amphora.runtime.spec import CAPABILITIES, Bind, Limit, Memory
 from amphora.system.cgroups import Limits
 
 
-@dataclass(frozen=True, slots=True)
-class Allowances:
+class Allowances(Struct, frozen=True):
     """How much the container may do and take; see runtime.spec.Container.
 
     `limits` are for each process, `together` for all that runs in it.
@@ -25,8 +26,7 @@ class Allowances:
     together: Limits = field(default_factory=Limits)
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(Struct, frozen=True):
     """The network: "default" is a private one or, failing that, the host's."""
 
     network: Literal["default", "private", "host", "none"] = "default"
@@ -34,8 +34,7 @@ class Connections:
     hosts: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """A directory that has a name in the store, and what it is shown as."""
 
     name: str

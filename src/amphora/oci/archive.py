@@ -9,9 +9,10 @@ import os
 import re
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -28,8 +29,7 @@ from amphora.system.files import replacing
 _BLOB = re.compile(r"blobs/(?P<algorithm>[a-z0-9]+)/(?P<hex>[a-f0-9]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """An image that came out of an archive, and the full name it had there, if any."""
 
     reference: Reference | None

@@ -14,8 +14,10 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from amphora.oci.garbage import Freed
 from amphora.oci.workspace import remove_tree
@@ -29,8 +31,7 @@ _NEW = ".new-"
 _PATIENCE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class CacheIdentity:
+class CacheIdentity(Struct, frozen=True):
     """What makes two cache mounts the same one, as with BuildKit.
 
     `base` and `source` name the files that it begins with.
@@ -49,8 +50,7 @@ class CacheIdentity:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class KeptCache:
+class KeptCache(Struct, frozen=True):
     """A cache as it is listed: the bytes of all copies, and when it was last used."""
 
     id: str

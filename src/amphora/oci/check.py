@@ -4,9 +4,10 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import HEX_LENGTHS, Digest
@@ -31,8 +32,7 @@ class ProblemKind(StrEnum):
     FOREIGN = "foreign"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong: what kind, with which digest or path, and a sentence about it."""
 
     kind: ProblemKind

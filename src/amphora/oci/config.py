@@ -4,12 +4,12 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import reduce
 from itertools import accumulate
 
 import msgspec
+from msgspec import Struct, field
 
 from amphora.core.digest import Digest
 from amphora.core.errors import InvalidValueError
@@ -66,8 +66,7 @@ class InlineStep(msgspec.Struct, frozen=True, omit_defaults=True):
     layer: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
+class ImageConfig(Struct, frozen=True):
     """Platform, start parameters, history and uncompressed layer digests of one variant.
 
     `created` is RFC 3339, UTC. `inline_steps` are for --cache-from of other builds.

@@ -5,7 +5,7 @@ before the content they lead to, so a kill in between leaves content without a r
 which is garbage again, and never a record without its content.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.oci import names, steps
@@ -15,8 +15,7 @@ from amphora.oci.graph import walk
 from amphora.oci.referrers import orphans
 
 
-@dataclass(frozen=True, slots=True)
-class Freed:
+class Freed(Struct, frozen=True):
     """How many things were deleted, and the bytes they took."""
 
     count: int = 0

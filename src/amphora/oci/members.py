@@ -8,8 +8,9 @@ files may be large: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/p
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.core.errors import ManifestError
 
@@ -19,8 +20,7 @@ _SIZE_RECORD = re.compile(rb"(?:^|\n)\d+ size=(\d{1,19})(?=\n)")
 _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One regular file: `content` yields its bytes and is to be used before the next member."""
 
     name: str

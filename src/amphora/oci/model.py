@@ -7,9 +7,9 @@ https://github.com/opencontainers/image-spec/tree/v1.1.0
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from amphora.core.descriptor import (
     CONFIG_TYPES,
@@ -25,8 +25,7 @@ from amphora.core.platform import Platform
 from amphora.oci import wire
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """An image index (manifest list): one descriptor for every variant."""
 
     manifests: tuple[Descriptor, ...]
@@ -52,8 +51,7 @@ class Index:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """The manifest of one variant: its config and its layers, bottom first."""
 
     config: Descriptor

@@ -13,8 +13,9 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -33,16 +34,14 @@ _OPTIONS = "userxattr"
 _WRITABLE_OPTIONS = "volatile"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A layer of an image: the blob, and the digest of what it unpacks to."""
 
     blob: Descriptor
     diff_id: Digest
 
 
-@dataclass(slots=True)
-class Overlay:
+class Overlay(Struct):
     """A mounted root file system; what is changed below `root` gathers in `upper`."""
 
     root: Path

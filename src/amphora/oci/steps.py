@@ -1,15 +1,15 @@
 """What builds remember: the result of each step by its key, and the diff ID of each layer."""
 
 import sqlite3
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.oci.model import decode_descriptor, encode_descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class CacheRecord:
+class CacheRecord(Struct, frozen=True):
     """The result of a step: its layer, if it made one, and how it came to be.
 
     `created` is RFC 3339; `ran` says where it ran (native, emulated, …), `seconds` how long.

@@ -5,7 +5,8 @@ https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105
 _PIECE = re.compile(
@@ -17,8 +18,7 @@ _PIECE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """One scheme, lower case, with its parameters."""
 
     scheme: str

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import RegistryAuthError
 from amphora.core.reference import DEFAULT_DOMAIN
@@ -81,8 +82,7 @@ def login_files(environment: Mapping[str, str]) -> Iterator[Path]:
     yield Path(runtime, "containers/auth.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Logins:
+class Logins(Struct, frozen=True):
     """What a file says without its secrets: hosts with a login, helpers that keep some."""
 
     path: Path

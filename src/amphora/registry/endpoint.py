@@ -2,7 +2,8 @@
 
 import ipaddress
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.reference import DEFAULT_DOMAIN
 
@@ -10,8 +11,7 @@ from amphora.core.reference import DEFAULT_DOMAIN
 DOCKER_API_HOST = "registry-1.docker.io"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """The origin of a registry's API; `domain` is how references and logins call it."""
 
     domain: str

@@ -4,10 +4,10 @@ Neither a query string (it may carry a signature) nor a header ever enters a mes
 """
 
 import ssl
-from dataclasses import dataclass
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import (
     AmphoraError,
@@ -30,8 +30,7 @@ class _Errors(msgspec.Struct, frozen=True):
     errors: list[_Error]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """An answer that is not what was asked for.
 
     `identity` says, for people, who we were: a user and the file that names them.

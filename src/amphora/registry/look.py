@@ -1,7 +1,9 @@
 """What an image in a registry is for, without fetching its layers."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.oci.config import ImageConfig
@@ -11,8 +13,7 @@ from amphora.registry.manifests import fetch, pull_scope
 from amphora.registry.session import Ask, Session
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """`root` is what the name points at; `entries` are its manifests, in the index's order.
 
     A single manifest is its only entry, with the platform that its config names.

@@ -1,7 +1,8 @@
 """Pulling: an index, its manifests, then every config and layer they name, many at once."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.core.digest import Digest
@@ -22,8 +23,7 @@ from amphora.system.tasks import in_thread
 MAX_DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Pull:
+class Pull(Struct, frozen=True):
     """Fetches from one repository into a blob store; `limit` transfers at a time.
 
     With `platforms`, only the variants of the root index that suit them best; of their

@@ -4,7 +4,8 @@ In that order, so that a tag never points at something a registry does not have 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -18,8 +19,7 @@ from amphora.registry.session import Ask, Reply, Session
 from amphora.registry.uploads import Uploader, push_scope
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """Sends from a blob store to one repository; `limit` transfers at a time.
 
     `mount_from` names, for blobs where that is known, another repository of the same

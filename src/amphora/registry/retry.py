@@ -3,9 +3,10 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 #: Answers that say "not now": too many requests, and trouble on the way to or in the server.
 TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
@@ -13,8 +14,7 @@ TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504})
 _random = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """Exponential back-off with jitter: `attempts` in all, delays in seconds."""
 
     attempts: int = 4

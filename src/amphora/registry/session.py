@@ -6,9 +6,10 @@ https to http is not followed.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import httpx2
+from msgspec import Struct, field
 
 from amphora.core.errors import AmphoraError, RegistryError
 from amphora.registry import failures
@@ -26,8 +27,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FAITHFUL_REDIRECTS = frozenset({307, 308})
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One thing wanted of the registry; `action` completes "did not let us …".
 
     `target` is a path below the registry, or a URL it gave us. Statuses other than
@@ -44,8 +44,7 @@ class Ask:
     repeatable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer with its small body; `url` is what answered, after redirects."""
 
     status: int

@@ -6,11 +6,11 @@ https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import httpx2
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import RegistryUnreachableError
@@ -37,16 +37,14 @@ class _InterruptedError(Exception):
         self.headers = headers
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where the next bytes of an upload go, and how many are there already."""
 
     url: httpx2.URL
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Uploader:
+class Uploader(Struct, frozen=True):
     """Uploads blobs to one repository of a registry."""
 
     session: Session
@@ -204,8 +202,7 @@ class Uploader:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     """Some bytes of a file, to be sent from the start as often as needed."""
 
     path: Path

@@ -12,12 +12,12 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError
@@ -42,8 +42,7 @@ class _Record(msgspec.Struct, frozen=True):
     last_modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """A file in the store; `modified` is in seconds since 1970, 0 if the server did not say."""
 
     path: Path

@@ -10,9 +10,10 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from amphora.core.errors import DigestMismatchError, FetchError
 from amphora.oci.workspace import remove_tree
@@ -44,8 +45,7 @@ _CONFIGURATION = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True):
     """The files of a commit, in a directory of their own; `committed` is in seconds since 1970."""
 
     root: Path

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 BucketKind = Literal["s3", "azblob", "gcs"]
 
 #: What people call them, in messages.
@@ -22,8 +24,7 @@ class Login:
     token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """`endpoint` is a URL, or empty for the store's own; `account` is Azure's.
 
     With `path_style` the bucket is part of the path; otherwise, of the host's name. Without

@@ -4,8 +4,10 @@ https://docs.docker.com/build/concepts/context/#git-repositories and #url-querie
 """
 
 import re
-from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.errors import InvalidValueError
 
@@ -28,8 +30,7 @@ _QUERY = {
 _NAMESPACES = {"tag": "refs/tags/", "branch": "refs/heads/"}
 
 
-@dataclass(frozen=True, slots=True)
-class GitLocation:
+class GitLocation(Struct, frozen=True):
     """A repository, the branch, tag or commit in it, and the directory that counts.
 
     `checksum` is how the commit has to begin, or empty. None: the user did not say.

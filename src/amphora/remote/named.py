@@ -1,14 +1,14 @@
 """Bytes under names, which somebody else keeps for us: an object store, a cache service."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Found:
+
+class Found(Struct, frozen=True):
     """What is there: its bytes and how long ago it was written; None where that is not told."""
 
     size: int | None = None

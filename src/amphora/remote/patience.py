@@ -3,17 +3,16 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx2
+from msgspec import Struct
 
 #: Answers that say "not now".
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _random = random.SystemRandom()
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """`attempts` in all; pauses, in seconds, double, and are as long as Retry-After asks."""
 
     attempts: int = 5

@@ -11,8 +11,9 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.system.unheard import Unheard, unheard_signal
 
@@ -25,8 +26,7 @@ _EMULATOR = "qemu"
 _PATH_AT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """A signal that ended a program in QEMU."""
 
     number: int
@@ -38,8 +38,7 @@ class Crash:
         return 128 + self.number
 
 
-@dataclass(slots=True)
-class Watch:
+class Watch(Struct):
     """`crash` is what was seen, if anything was."""
 
     crash: Crash | None = None

@@ -1,16 +1,16 @@
 """Who a container runs as: `USER name:group` looked up in the container's own files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import InvalidValueError
 from amphora.runtime.spec import User
 from amphora.system.roots import read_in_root
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     """How a line of it looks: so many fields, numbers from the third to before `ids_until`."""
 
     path: str

@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.system.process import Streams
 
@@ -102,8 +103,7 @@ async def _recorded(stack: AsyncExitStack, journal: Journal, name: str) -> int:
     return written
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """What was written at once; `text` ends with a newline if that is the end of a line."""
 
     when: str

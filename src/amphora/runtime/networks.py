@@ -11,10 +11,11 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from msgspec import Struct
 
 from amphora.core.errors import MissingToolError
 from amphora.runtime.names import reachable_resolvers
@@ -34,8 +35,7 @@ class _NoWayOutError(Exception):
     """Why no network of its own can be made here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     """A port of the host, at one address of it or at all, that leads to one inside."""
 
     outside: int
@@ -44,8 +44,7 @@ class Port:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _WayOut:
+class _WayOut(Struct, frozen=True):
     """A namespace and the pasta that serves it, which ends when cancelled."""
 
     namespace: Path

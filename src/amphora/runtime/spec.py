@@ -5,9 +5,10 @@ https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md
 
 import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from amphora.core.platform import Platform
 from amphora.oci.config import DEFAULT_PATH
@@ -92,8 +93,7 @@ _MASKED = (
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Struct, frozen=True):
     """Numeric identity of a container's process, and where it is at home."""
 
     uid: int = 0
@@ -102,8 +102,7 @@ class User:
     home: str = "/"
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """A file or directory of the worker's shown inside the container, where it gives no rights.
 
     With `follows`, what the worker mounts below it later is seen inside as well; for that
@@ -116,8 +115,7 @@ class Bind:
     follows: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """An empty directory in memory; `size` is the most bytes it takes."""
 
     target: str
@@ -130,8 +128,7 @@ class Memory:
 Network: TypeAlias = Literal["host", "none"] | Path
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """A resource limit by its name in setrlimit(2), such as RLIMIT_NOFILE."""
 
     name: str
@@ -139,8 +136,7 @@ class Limit:
     hard: int
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """What to run, where and as whom. `root` is a mounted root file system.
 
     `insecure` leaves a process all that the worker itself may do: every capability, every

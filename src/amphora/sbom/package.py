@@ -1,12 +1,11 @@
 """A piece of software that was found in an image."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from amphora.core.purl import package_url
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Package:
+class Package(Struct, frozen=True, order=True):
     """`kind` is the type that package URLs have for it: deb, apk, rpm, pypi, npm
     or golang.
 
@@ -41,8 +40,7 @@ class Package:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(Struct, frozen=True):
     """What os-release(5) says: `identity` is its ID, `version` its VERSION_ID."""
 
     identity: str = ""
@@ -54,8 +52,7 @@ class Distribution:
         return "-".join(filter(None, (self.identity, self.version)))
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """All packages of a tree, sorted, and how many regular files it has."""
 
     packages: tuple[Package, ...] = ()

@@ -9,10 +9,11 @@ https://man7.org/linux/man-pages/man7/path_resolution.7.html
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 #: What the kernel allows in one path: links followed, bytes.
 _MOST_LINKS = 40
@@ -26,8 +27,7 @@ _LIST = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 Names = tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A directory in the tree: an open descriptor (for `dir_fd`) and its real path.
 
     Good until many others are asked for, or one other after something was removed.

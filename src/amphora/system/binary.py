@@ -6,8 +6,9 @@ https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.dynamic.html
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from amphora.system import elf_notes
 from amphora.system.elf import (
@@ -32,8 +33,7 @@ _MOST_SEGMENTS = 64
 _LOADED = frozenset({2, 3})
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(Struct, frozen=True):
     """`kind` is e_type, `flags` e_flags, `system` the operating system's number (EI_OSABI).
 
     `interpreter` is empty for a static program and for a library. `isa` is the level of

@@ -4,15 +4,15 @@ https://man7.org/linux/man-pages/man7/cgroups.7.html, proc_pid_mountinfo(5)
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _GROUPS = Path("/proc/self/cgroup")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A hierarchy of a version: the directory it is mounted on, and that of our own group."""
 
     version: int

@@ -9,8 +9,9 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1/
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.system.cgroup_places import Place, places
 
@@ -28,8 +29,7 @@ _MAY_LACK = frozenset({"memory.swap.max", "memory.memsw.limit_in_bytes"})
 _PROCESSES = "cgroup.procs"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The most of everything, in bytes, CPUs and processes; None is no limit."""
 
     memory: int | None = None
@@ -37,8 +37,7 @@ class Limits:
     processes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Groups that processes are put into when they start; descriptors outlive namespaces."""
 
     inside: Sequence[int]

@@ -7,9 +7,10 @@ import mmap
 import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 #: The content of a file, wherever it is.
 Image: TypeAlias = bytes | bytearray | mmap.mmap
@@ -35,8 +36,7 @@ _ARCHITECTURES: dict[tuple[int, int, bool], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ElfHeader:
+class ElfHeader(Struct, frozen=True):
     """`bits` is 32 or 64, `machine` the number e_machine, `architecture` OCI's name if known."""
 
     bits: int
@@ -75,8 +75,7 @@ def read_header(path: Path) -> ElfHeader | None:
         return parse_header(file.read(_HEADER_SIZE))
 
 
-@dataclass(frozen=True, slots=True)
-class Dynamics:
+class Dynamics(Struct, frozen=True):
     """What the loader reads of a program or library: its CPU, its loader, what it needs.
 
     `interpreter` is empty for a static program and for a library.

@@ -7,15 +7,15 @@ are in the state that TCP calls closed.
 import ipaddress
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _LISTENS = {"tcp": "0A", "udp": "07"}
 _ADDRESS, _STATE = 1, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """`port` as `80/tcp`; `for_all`: whoever is outside of the network's own machine as well."""
 
     port: str

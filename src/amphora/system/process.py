@@ -12,8 +12,9 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from tempfile import TemporaryFile
+
+from msgspec import Struct
 
 from amphora.core.errors import MissingToolError, ToolFailedError
 from amphora.system.descendants import kill_with_descendants
@@ -127,8 +128,7 @@ def fed(
             raise tool_failed(arguments, exit_status(process.returncode), output.read())
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(Struct, frozen=True):
     """Descriptors for the input and the outputs of a program."""
 
     stdin: int
@@ -213,8 +213,7 @@ async def stream(
             await to_the_end(_end(process, grace))
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
+class _Output(Struct, frozen=True):
     """The reading end of a pipe of our own.
 
     With asyncio's, waiting for a program would also wait for whoever else holds the pipe.

@@ -5,8 +5,9 @@ https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -17,8 +18,7 @@ _STATE, _PARENT, _USER, _SYSTEM, _STARTED = 0, 1, 11, 12, 19
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A process at this moment.
 
     `started` tells it from others that have its number later; `seconds` is its time on the

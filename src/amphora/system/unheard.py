@@ -11,8 +11,9 @@ That can be seen from outside, in proc_pid_status(5) and proc_pid_syscall(5).
 
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 
@@ -30,8 +31,7 @@ _MOST_THREADS = 64
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Unheard:
+class Unheard(Struct, frozen=True):
     """The signal that a process waits for, and its command line."""
 
     number: int

@@ -6,8 +6,9 @@ https://man7.org/linux/man-pages/man7/user_namespaces.7.html, subuid(5), subgid(
 import os
 import pwd
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import NamespaceError
 
@@ -23,8 +24,7 @@ _ALL_IDS = 2**32 - 1
 _ENTRY = re.compile(r"([^:]+):([0-9]+):([1-9][0-9]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class IdRange:
+class IdRange(Struct, frozen=True):
     """`count` IDs starting at `inside` stand for those starting at `outside`."""
 
     inside: int

@@ -7,8 +7,9 @@ first (docs/emulator.md). Runs in the worker, which must not have a table of its
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import VerificationError
@@ -34,8 +35,7 @@ _KEPT_OUTPUT = 4096
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/go/bin"
 
 
-@dataclass(frozen=True, slots=True)
-class Canary:
+class Canary(Struct, frozen=True):
     """A command; it is only run where the image has the program it `needs`."""
 
     name: str
@@ -58,8 +58,7 @@ CANARIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryReport:
+class CanaryReport(Struct, frozen=True):
     """`result` is "ok", "failed" or "not there"; `why` tells of a failure."""
 
     platform: Platform

@@ -1,7 +1,8 @@
 """What the image starts, found in its tree without running anything: program and interpreters."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.oci.config import DEFAULT_PATH, ContainerConfig
@@ -12,8 +13,7 @@ from amphora.verify.tree import Place, Tree
 _MAX_SCRIPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True):
     """What a `#!` line asks for: `path`, and the name that env(1) is to look for, if any."""
 
     path: str

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import translate
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 #: An error fails the verification, a warning is shown.
 Level: TypeAlias = Literal["error", "warning"]
@@ -35,8 +36,7 @@ _ALWAYS_ALLOWED = ("*/testdata/*", "*/prebuilds/*")
 _NEVER_ALLOWED = frozenset({"label", "entry", "tests"})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """`path` is inside the image, `layer` counts from 1; both empty for the image as a whole.
 
     `made_by` is the line of the image's history that made the layer.

@@ -6,8 +6,9 @@ Made once for all variants of an image, inside the worker.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import VerificationError
@@ -30,8 +31,7 @@ from amphora.verify.program import Program, find_program
 KEPT_OUTPUT = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """A variant that is to be run; `number` is its place in the index."""
 
     number: int
@@ -41,8 +41,7 @@ class Variant:
     config: ImageConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """A variant's files, mounted for one run; containers in it find what others there wrote."""
 
     variant: Variant
@@ -147,8 +146,7 @@ class Ground:
             yield Scene(variant, overlay.root, record)
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """What a container wrote, the beginning of it."""
 
     content: bytearray = field(default_factory=bytearray)

@@ -3,7 +3,7 @@
 https://docs.docker.com/reference/dockerfile/#healthcheck
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from amphora.core.errors import VerificationError
 from amphora.oci.config import ContainerConfig
@@ -12,8 +12,7 @@ _INTERVAL, _TIMEOUT, _START_INTERVAL, _RETRIES = 30.0, 30.0, 5.0, 3
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
+class HealthCheck(Struct, frozen=True):
     """A command, and how often it runs; times in seconds.
 
     Failures in the first `start_period` seconds do not count, unless it was healthy before.

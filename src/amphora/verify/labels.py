@@ -7,7 +7,8 @@ https://openpowerfoundation.org/specifications/64bitelfabi/
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
@@ -36,8 +37,7 @@ _OLDEST = {"amd64": (1, 0), "arm64": (8, 0), "arm": (7, 0)}
 _BASELINE = re.compile(r"(?P<family>x86-64-|armv?)(?P<level>v?[0-9]{1,2}(?:\.[0-9]{1,2})?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Baselines:
+class Baselines(Struct, frozen=True):
     """The oldest CPU that must run an image, where it is not what the label says.
 
     By architecture: the generation, as (3, 0) for x86-64-v3 and (8, 2) for ARMv8.2.

@@ -5,8 +5,10 @@ https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.system.binary import Binary
 from amphora.system.elf import ElfHeader
@@ -38,8 +40,7 @@ _MOST_FILES = 64
 _MOST_LIBRARIES = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """A library that is not found: `needed_by` is a path, `elsewhere` where one like it is.
 
     `wrong` tells that files of that name were passed over: they are for another CPU.

@@ -1,16 +1,17 @@
 """What came out of verifying one variant: its files, its run if there was one, and its tests."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from amphora.verify.run import VariantReport
 from amphora.verify.static import StaticReport
 from amphora.verify.suite import Checked
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """All reports of one variant; `run` is None if its own command was not run.
 
     `ran` says on what CPU programs of it ran: native or emulated, or empty.

@@ -5,9 +5,11 @@ Without one, what `findings.Finding` calls an error fails, and nothing else.
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import InvalidValueError
@@ -32,8 +34,7 @@ _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1)}
 _KINDS = [kind for kind in get_args(Kind) if kind != "policy"]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """`emulated` are the platforms that may be run by an emulator; None: all may."""
 
     platforms: tuple[Platform, ...] = ()

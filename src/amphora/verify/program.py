@@ -1,8 +1,9 @@
 """What a container really starts: the program behind a command, and the CPU it is for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import VerificationError
 from amphora.oci.config import DEFAULT_PATH
@@ -14,8 +15,7 @@ _MAX_SCRIPTS = 5
 _HEADER_SIZE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """`path` inside the image; `architecture` None for an ELF file of a CPU we do not know."""
 
     path: str

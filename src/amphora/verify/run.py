@@ -4,7 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import AmphoraError
@@ -19,8 +20,7 @@ from amphora.verify.health import Health, HealthCheck, health_check_of
 _TAIL = 300
 
 
-@dataclass(frozen=True, slots=True)
-class VariantReport:
+class VariantReport(Struct, frozen=True):
     """What a variant did: `architecture` is that of the program that ran, `problem` None if good.
 
     `output` is the beginning of what it printed; `health` is docker's word for it, None if that

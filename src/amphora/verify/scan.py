@@ -8,8 +8,9 @@ import mmap
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.oci.blobs import BlobStore
 from amphora.oci.layers.apply import Limits, check_diff_id
@@ -35,8 +36,7 @@ _LARGEST_TEXT = 1 << 16
 _IN_MEMORY = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """An entry of a layer. `start` are the first bytes of a script, empty for all else."""
 
     name: bytes

@@ -9,8 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -39,8 +41,7 @@ _UNSTARTED = re.compile(r"/(?:usr/)?(?:local/)?(?:lib\w*|share|src|include|etc)/
 _CHOSEN_BY_CPU = "/glibc-hwcaps/"
 
 
-@dataclass(frozen=True, slots=True)
-class StaticRequest:
+class StaticRequest(Struct, frozen=True):
     """`platforms` empty means all; `allow` are patterns of files that are foreign on purpose.
 
     With `image_may_allow`, the image itself may name more of them.
@@ -53,8 +54,7 @@ class StaticRequest:
     image_may_allow: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class StaticReport:
+class StaticReport(Struct, frozen=True):
     """What is wrong with a variant; `allowed` counts what is so on purpose.
 
     `created` is when its config says it was (RFC 3339), `suites` are the tests it brings.

@@ -5,8 +5,9 @@ https://github.com/GoogleContainerTools/container-structure-test#readme (schema 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 #: What a test is about, by the key of the file that it is under.
 TestKind: TypeAlias = Literal[
@@ -16,24 +17,21 @@ TestKind: TypeAlias = Literal[
 Executor: TypeAlias = Literal["owner", "group", "other", "any"]
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """A variable or a label, and what it must be: a text, or what matches."""
 
     key: str
     value: str | re.Pattern[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
+class Patterns(Struct, frozen=True):
     """What must be somewhere in a text, and what must not be."""
 
     expected: tuple[re.Pattern[str], ...] = ()
     excluded: tuple[re.Pattern[str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCheck:
+class CommandCheck(Struct, frozen=True):
     """A command in a container of its own, between commands that prepare and clean up."""
 
     name: str
@@ -46,8 +44,7 @@ class CommandCheck:
     errors: Patterns = Patterns()
 
 
-@dataclass(frozen=True, slots=True)
-class FileCheck:
+class FileCheck(Struct, frozen=True):
     """What a path must be, or that nothing is there; None where it does not matter."""
 
     name: str
@@ -59,8 +56,7 @@ class FileCheck:
     executable_by: Executor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ContentCheck:
+class ContentCheck(Struct, frozen=True):
     """What must be in a file, and what must not."""
 
     name: str
@@ -68,8 +64,7 @@ class ContentCheck:
     content: Patterns
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataCheck:
+class MetadataCheck(Struct, frozen=True):
     """What the image's config must say; None where it does not matter."""
 
     environment: tuple[Expected, ...] = ()
@@ -85,8 +80,7 @@ class MetadataCheck:
     user: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PortCheck:
+class PortCheck(Struct, frozen=True):
     """Ports, as `80/tcp`, that must listen for others some time after a command was started.
 
     An empty command is the image's own.
@@ -98,8 +92,7 @@ class PortCheck:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True):
     """The tests of one file, `source`; its `environment` and `user` are for all commands."""
 
     source: str
@@ -116,8 +109,7 @@ class Suite:
         return bool(self.commands or self.ports)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What came of a test: `problem` says why it failed; a skipped one has none."""
 
     source: str

@@ -6,7 +6,8 @@ Each in containers of its own, on the image's files as they are.
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.errors import AmphoraError
 from amphora.oci.config import DEFAULT_PATH
@@ -23,8 +24,7 @@ _MOMENT = 0.05
 _TAIL = 300
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteRun:
+class SuiteRun(Struct, frozen=True):
     """The tests of a file on one variant; `timeout` is for each, in seconds."""
 
     ground: Ground

@@ -6,8 +6,9 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md#applying-chang
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from msgspec import Struct, field
 
 from amphora.oci.layers.entry import DIRECTORY, HARDLINK, OPAQUE_MARKER, SYMLINK, WHITEOUT_PREFIX
 from amphora.system.beneath import names_in
@@ -19,8 +20,7 @@ _MAX_LINKS = 40
 _DEEPEST = 2048
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """`layer` is the topmost one with something in it; `below` is None for what is no directory."""
 
     item: Item | None
@@ -32,16 +32,14 @@ def _directory(layer: int, item: Item | None = None) -> Node:
     return Node(item, layer, {})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What a path leads to, and the path without links."""
 
     path: str
     node: Node
 
 
-@dataclass(slots=True)
-class Tree:
+class Tree(Struct):
     """Grows by `apply`, layer by layer, the lowest first."""
 
     _root: Node = field(default_factory=lambda: _directory(0))

@@ -8,7 +8,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import AmphoraError
@@ -26,8 +27,7 @@ from amphora.verify.suite_checks import check_contents
 from amphora.verify.suite_runs import SuiteRun
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyRequest:
+class VerifyRequest(Struct, frozen=True):
     """`command` replaces the image's own; `platforms` empty means all; `timeout` in seconds.
 
     `expect` is what the output of every variant must have in it. With `health` a variant need
@@ -46,8 +46,7 @@ class VerifyRequest:
     only_files: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What came of one variant: of its own run, if there was one, and of the tests.
 
     `ran` says on what CPU: native or emulated; empty if nothing could run.

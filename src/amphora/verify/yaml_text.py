@@ -8,12 +8,12 @@ https://yaml.org/spec/1.1/
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from amphora.core.errors import InvalidValueError
 
@@ -58,8 +58,7 @@ def read_yaml(text: str, name: str) -> "Value":
     return Value(name, node)
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value and its place. Each method raises InvalidValueError if it is something else."""
 
     source: str

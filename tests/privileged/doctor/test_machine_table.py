@@ -1,10 +1,10 @@
 """The machine's own table, played by a namespace: empty, good, broken, shadowed, switched off."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.platform import Platform
 from amphora.doctor.check import Remedy

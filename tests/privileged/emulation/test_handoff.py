@@ -3,10 +3,10 @@
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.platform import Platform
 from amphora.emulation import binfmt

@@ -8,9 +8,9 @@ import os
 import random
 import shutil
 import struct
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.emulation.table import write_table
 

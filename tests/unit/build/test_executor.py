@@ -1,10 +1,11 @@
 """The keys under which steps are remembered."""
 
 import asyncio
+import dataclasses
 from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.build.attaching import Attached
 from amphora.build.attachments import FileAttachment, MemoryAttachment
@@ -205,7 +206,7 @@ def test_a_secret_is_no_part_of_the_key(executor):
         key((), replace(RUN, attached=attached))
         for attached in (
             Attached((SECRET,), {}, {"TOKEN": "one"}),
-            Attached((replace(SECRET, content=b"two"),), {}, {"TOKEN": "two"}),
+            Attached((dataclasses.replace(SECRET, content=b"two"),), {}, {"TOKEN": "two"}),
         )
     }
     assert len(keys) == 1

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.errors import DigestMismatchError, FetchError
 from amphora.remote.git import Repositories

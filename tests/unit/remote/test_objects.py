@@ -1,9 +1,9 @@
 """Object stores: what is there, what is not, and why not."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.errors import CacheError
 from amphora.remote.keepers import Bucket, Login

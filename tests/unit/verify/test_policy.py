@@ -1,9 +1,9 @@
 """Policies: read, mistaken, and applied to outcomes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.descriptor import OCI_INDEX, OCI_MANIFEST, Descriptor
 from amphora.core.digest import Digest

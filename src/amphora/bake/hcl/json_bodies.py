@@ -6,7 +6,8 @@ https://github.com/hashicorp/hcl/blob/main/json/spec.md
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.bake.hcl.expressions import parse_template
 from amphora.bake.hcl.source import DEEPEST, Source, Span
@@ -31,21 +32,18 @@ _LABELLED = ("variable", "function", "group", "target")
 _BELOW = {"variable": ("validation",)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     """A value of the document, and where it stands."""
 
     span: Span
     value: "str | bool | _Number | list[_Node] | _Object | None"
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
+class _Number(Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(Struct, frozen=True):
     pairs: Sequence[tuple[str, Span, _Node]]
 
 

@@ -3,7 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.errors import BakeError
 from amphora.core.excerpt import excerpt
@@ -12,8 +13,7 @@ from amphora.core.excerpt import excerpt
 DEEPEST = 60
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class Source(Struct, frozen=True, eq=False):
     """A file. `within` is where the text stands, if it was decoded out of another file."""
 
     filename: str
@@ -30,8 +30,7 @@ class Source:
         return line, offset - start, content.rstrip("\r")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Span:
+class Span(Struct, frozen=True, eq=False):
     """From `start` to before `end` in a file."""
 
     source: Source

@@ -4,48 +4,43 @@ https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.bake.hcl.source import Span
 from amphora.bake.hcl.values import Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Literal:
+class Literal(Struct, frozen=True, eq=False):
     span: Span
     value: Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Variable:
+class Variable(Struct, frozen=True, eq=False):
     span: Span
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Template:
+class Template(Struct, frozen=True, eq=False):
     """Text and expressions that make one text together."""
 
     span: Span
     parts: "Sequence[Expression]"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GetAttribute:
+class GetAttribute(Struct, frozen=True, eq=False):
     span: Span
     of: "Expression"
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Index:
+class Index(Struct, frozen=True, eq=False):
     span: Span
     of: "Expression"
     key: "Expression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Splat:
+class Splat(Struct, frozen=True, eq=False):
     """`each` says of `item` what becomes of every element."""
 
     span: Span
@@ -54,8 +49,7 @@ class Splat:
     each: "Expression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class Call(Struct, frozen=True, eq=False):
     """With `expands`, the elements of the last argument are arguments."""
 
     span: Span
@@ -64,23 +58,20 @@ class Call:
     expands: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Unary:
+class Unary(Struct, frozen=True, eq=False):
     span: Span
     operator: str
     of: "Expression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Binary:
+class Binary(Struct, frozen=True, eq=False):
     span: Span
     operator: str
     left: "Expression"
     right: "Expression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Conditional:
+class Conditional(Struct, frozen=True, eq=False):
     """In a template (`%{ if }`) the two need not be of one type."""
 
     span: Span
@@ -89,20 +80,17 @@ class Conditional:
     otherwise: "Expression"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MakeTuple:
+class MakeTuple(Struct, frozen=True, eq=False):
     span: Span
     items: "Sequence[Expression]"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MakeObject:
+class MakeObject(Struct, frozen=True, eq=False):
     span: Span
     items: "Sequence[tuple[Expression, Expression]]"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class For:
+class For(Struct, frozen=True, eq=False):
     """A tuple, or with a `key` an object; with `grouped`, one of tuples. `joined`: a text."""
 
     span: Span
@@ -132,8 +120,7 @@ Expression = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Attribute:
+class Attribute(Struct, frozen=True, eq=False):
     """`span` is that of the name."""
 
     name: str
@@ -141,8 +128,7 @@ class Attribute:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Struct, frozen=True, eq=False):
     """`TYPE "LABEL" { … }`; `span` is what stands before the brace."""
 
     type: str
@@ -151,8 +137,7 @@ class Block:
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Body:
+class Body(Struct, frozen=True, eq=False):
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
 

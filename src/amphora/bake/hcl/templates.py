@@ -5,8 +5,9 @@ https://github.com/hashicorp/hcl/blob/main/hclsyntax/spec.md#templates
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from amphora.bake.hcl.cursor import Cursor
 from amphora.bake.hcl.source import Span
@@ -21,14 +22,12 @@ _LETTERS = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _SPACE = " \t\r\n"
 
 
-@dataclass(slots=True)
-class _Text:
+class _Text(Struct):
     span: Span
     text: str
 
 
-@dataclass(slots=True)
-class _Sequence:
+class _Sequence(Struct):
     """`${ … }` or `%{ … }`: with `~`, spaces of the text beside it are left out.
 
     `word` is that of a directive, or empty; `names` are those that a `for` gives.

@@ -4,7 +4,8 @@ https://github.com/hashicorp/hcl/blob/main/ext/typeexpr/README.md
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.bake.hcl.expressions import keyword_of
 from amphora.bake.hcl.syntax import Call, Expression, MakeObject, MakeTuple
@@ -22,8 +23,7 @@ _PRIMITIVE = ("string", "number", "bool")
 _OF_ONE = ("list", "set", "map")
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """`of` is the type of all elements, `items` that of each, `attributes` by their names."""
 
     name: str

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.attest.facts import Predicate
 from amphora.build.attest.ledger import Ledger
@@ -13,8 +14,7 @@ from amphora.core.platform import Platform
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class Notary:
+class Notary(Struct, frozen=True):
     """Writes the predicates of one build, which `started` at that time, in seconds since 1970."""
 
     ready: Prepared

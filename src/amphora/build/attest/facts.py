@@ -1,8 +1,9 @@
 """What a build remembers while it goes on, so that it can be said of the image later."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
@@ -11,8 +12,7 @@ from amphora.core.reference import Reference
 from amphora.remote.location import GitLocation
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Material:
+class Material(Struct, frozen=True, order=True):
     """Something from elsewhere that went into an image, and what exactly it was.
 
     `algorithm` is as in-toto's digest sets have it:
@@ -47,8 +47,7 @@ class Material:
         return cls(uri, "gitCommit", commit)
 
 
-@dataclass(frozen=True, slots=True)
-class TakenStep:
+class TakenStep(Struct, frozen=True):
     """A step of the Dockerfile, performed now or before.
 
     `ran` says where, when it was performed: native, handoff, emulated or worker. `diff_id` is
@@ -62,8 +61,7 @@ class TakenStep:
     diff_id: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Predicate:
+class Predicate(Struct, frozen=True):
     """One thing that is said of a variant: its type, which is a URI, and its content."""
 
     kind: str

@@ -3,11 +3,10 @@
 https://docs.docker.com/build/metadata/attestations/
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenanceOptions:
+class ProvenanceOptions(Struct, frozen=True):
     """`complete` is mode=max; `version` of SLSA is v1 or v0.2; `reproducible` is only repeated."""
 
     complete: bool = False
@@ -16,8 +15,7 @@ class ProvenanceOptions:
     reproducible: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AttestOptions:
+class AttestOptions(Struct, frozen=True):
     """The attestations of each variant; none unless asked for."""
 
     provenance: ProvenanceOptions | None = None

@@ -12,9 +12,10 @@ SOURCE_DATE_EPOCH there are no times, so that equal builds have equal provenance
 import base64
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
+
+from msgspec import Struct
 
 import amphora
 from amphora.build.attest.facts import Material, Predicate, TakenStep
@@ -33,8 +34,7 @@ BUILDER = "urn:amphora:builder"
 _FRONTEND = "dockerfile.v0"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of one variant after the build.
 
     `text` is the Dockerfile. `context` is what the context is, if it was fetched. `started` and

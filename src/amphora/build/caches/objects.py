@@ -6,9 +6,10 @@ first: a record, where there is one, was written by somebody who had finished.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.build.caches.cache import Cache
 from amphora.build.caches.records import MAX_RECORD, decode_record, encode_record
@@ -23,8 +24,7 @@ from amphora.remote.named import NamedBytes
 from amphora.system.tasks import in_thread
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """What comes before a layer's digest, and before a record's key: one for each name."""
 
     layers: str

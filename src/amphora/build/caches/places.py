@@ -1,32 +1,29 @@
 """Where --cache-to and --cache-from keep what steps made. Values, without a connection."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.reference import Reference
 from amphora.remote.keepers import ActionsService, Bucket
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(Struct, frozen=True):
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A repository, whose tags begin with that of `reference`."""
 
     reference: Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(Struct, frozen=True):
     """The image itself: its config says which steps its layers are of."""
 
 
-@dataclass(frozen=True, slots=True)
-class InBucket:
+class InBucket(Struct, frozen=True):
     """Objects of a bucket, their names beginning as said; `names` are of records.
 
     What is older than `refresh` when it is needed is written again, so that rules that delete
@@ -41,16 +38,14 @@ class InBucket:
     refresh: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class InActions:
+class InActions(Struct, frozen=True):
     """Entries of the cache service of GitHub Actions; `scope` keeps those of builds apart."""
 
     service: ActionsService
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class CachePlace:
+class CachePlace(Struct, frozen=True):
     """`everything` (mode=max): steps of all stages, not only those whose layers the image has.
 
     With `ignore_error`, not being able to write there is no reason to fail.

@@ -1,7 +1,8 @@
 """All checks of one build: of the text, of variables, and of what .dockerignore leaves out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build import gopath
 from amphora.build.checks.directive import CheckSettings, check_settings
@@ -20,8 +21,7 @@ from amphora.oci.store import Store
 from amphora.remote.location import is_remote
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What a build's checks found, and what of it counts."""
 
     dockerfile: Dockerfile

@@ -4,7 +4,8 @@ https://docs.docker.com/reference/dockerfile/#check
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.dockerfile.parser import Dockerfile
 from amphora.build.dockerfile.source import Notice
@@ -20,8 +21,7 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 EXPERIMENTAL = frozenset({"InvalidDefinitionDescription"})
 
 
-@dataclass(frozen=True, slots=True)
-class CheckSettings:
+class CheckSettings(Struct, frozen=True):
     """Names of checks in lower case; `error`: a build with any violation fails."""
 
     skip: frozenset[str] = frozenset()

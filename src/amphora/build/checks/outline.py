@@ -4,8 +4,9 @@ https://docs.docker.com/reference/cli/docker/buildx/build/#call
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from posixpath import basename
+
+from msgspec import Struct
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.evaluate import StageScope
@@ -16,8 +17,7 @@ from amphora.core.errors import DockerfileError
 from amphora.core.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A stage that can be built; `description` is the comment above that begins with its name."""
 
     name: str
@@ -27,8 +27,7 @@ class Target:
     default: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """An ARG of a target, with the value that it would have."""
 
     name: str
@@ -37,8 +36,7 @@ class Argument:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """A secret or an agent that a RUN of a target mounts."""
 
     name: str
@@ -46,8 +44,7 @@ class Attachment:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(Struct, frozen=True):
     """All that the stages which a target needs ask for."""
 
     name: str

@@ -5,7 +5,8 @@ step because the environment of the base image is known only when that image is.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.expand import Expansion
@@ -113,7 +114,7 @@ class StageScope:
         }
         if isinstance(item, ins.Add):
             changes["checksum"] = self._text(item, item.checksum)
-        expanded: ins.Transfer = replace(item, **changes)  # type: ignore[arg-type]
+        expanded: ins.Transfer = replace(item, **changes)
         return expanded
 
     def _file(self, item: ins.Transfer, file: Heredoc) -> Heredoc:

@@ -6,7 +6,8 @@ everything, double quotes keep all but variables, an unset variable is empty.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.dockerfile import pattern
 from amphora.build.dockerfile.words import SPACE, WordCollector
@@ -21,8 +22,7 @@ class ExpansionError(ValueError):
     """A word that cannot be expanded; the message says why, without naming the place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(Struct, frozen=True):
     """The result as one text and as words, and the variables that were looked at.
 
     Words are split at the white space that is not quoted, also inside the values of
@@ -56,8 +56,7 @@ def expand(
     return Expansion(text, words, frozenset(lexer.read), frozenset(lexer.unset))
 
 
-@dataclass(slots=True)
-class _Options:
+class _Options(Struct):
     escape: str
     keep_quotes: bool
     keep_escapes: bool

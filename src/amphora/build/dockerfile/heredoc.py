@@ -4,7 +4,8 @@ https://docs.docker.com/reference/dockerfile/#here-documents
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.build.dockerfile.expand import ExpansionError, expand
 
@@ -12,8 +13,7 @@ _GRAMMAR = re.compile(r"(?P<descriptor>\d*)<<(?P<chomp>-?)\s*(?P<name>[^<]*)", r
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Heredoc:
+class Heredoc(Struct, frozen=True):
     """`name` ends it; `expand` is false if any part of the name was quoted.
 
     `content` is as written; `chomp` (`<<-`) asks for its leading tabs to be removed.

@@ -4,8 +4,9 @@ Two instructions are equal if they mean the same, wherever they stand. Text fiel
 still hold their quotes and variables after parsing; `evaluate` expands them.
 """
 
-from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from amphora.build.dockerfile.heredoc import Heredoc, opened_heredoc
 from amphora.build.dockerfile.source import Source
@@ -15,17 +16,31 @@ from amphora.oci.config import Healthcheck as HealthcheckConfig
 CommandLine: TypeAlias = str | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+class Instruction(Struct, frozen=True, kw_only=True, eq=False):
     """What all have in common: `source`, where they stand."""
 
     keyword: ClassVar[str]
 
-    source: Source = field(compare=False, repr=False)
+    source: Source
+
+    @property
+    def _meaning(self) -> tuple[object, ...]:
+        """Neither where it stands nor in which of two forms it is written."""
+        names = [name for name in self.__struct_fields__ if name not in {"source", "legacy"}]
+        return tuple(getattr(self, name) for name in names)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Instruction)
+            and type(other) is type(self)
+            and other._meaning == self._meaning
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._meaning)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class From(Instruction):
+class From(Instruction, frozen=True, kw_only=True):
     """FROM [--platform=PLATFORM] IMAGE [AS NAME]; the name is in lower case, or empty."""
 
     keyword: ClassVar[str] = "FROM"
@@ -35,16 +50,14 @@ class From(Instruction):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ArgVariable:
+class ArgVariable(Struct, frozen=True):
     """One variable of an ARG; no default is not the same as an empty one."""
 
     name: str
     default: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arg(Instruction):
+class Arg(Instruction, frozen=True, kw_only=True):
     """ARG NAME[=DEFAULT]…"""
 
     keyword: ClassVar[str] = "ARG"
@@ -52,28 +65,25 @@ class Arg(Instruction):
     variables: tuple[ArgVariable, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Env(Instruction):
+class Env(Instruction, frozen=True, kw_only=True):
     """ENV KEY=VALUE…; `legacy` if written `ENV KEY VALUE`."""
 
     keyword: ClassVar[str] = "ENV"
 
     pairs: tuple[tuple[str, str], ...]
-    legacy: bool = field(default=False, compare=False)
+    legacy: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Label(Instruction):
+class Label(Instruction, frozen=True, kw_only=True):
     """LABEL KEY=VALUE…; `legacy` if written `LABEL KEY VALUE`."""
 
     keyword: ClassVar[str] = "LABEL"
 
     pairs: tuple[tuple[str, str], ...]
-    legacy: bool = field(default=False, compare=False)
+    legacy: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run(Instruction):
+class Run(Instruction, frozen=True, kw_only=True):
     """RUN; its flags as written, empty where not given."""
 
     keyword: ClassVar[str] = "RUN"
@@ -113,8 +123,7 @@ class Run(Instruction):
         return self.heredocs[0] if opened_heredoc(self.command) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer(Instruction):
+class Transfer(Instruction, frozen=True, kw_only=True):
     """What COPY and ADD have in common; `files` are the sources written in place."""
 
     sources: tuple[str, ...]
@@ -126,8 +135,7 @@ class Transfer(Instruction):
     exclude: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Copy(Transfer):
+class Copy(Transfer, frozen=True, kw_only=True):
     """COPY [--from=STAGE|IMAGE] …"""
 
     keyword: ClassVar[str] = "COPY"
@@ -136,8 +144,7 @@ class Copy(Transfer):
     parents: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Add(Transfer):
+class Add(Transfer, frozen=True, kw_only=True):
     """ADD; `unpack` is None where the kind of the source decides."""
 
     keyword: ClassVar[str] = "ADD"
@@ -147,22 +154,19 @@ class Add(Transfer):
     unpack: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workdir(Instruction):
+class Workdir(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "WORKDIR"
 
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User(Instruction):
+class User(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "USER"
 
     user: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expose(Instruction):
+class Expose(Instruction, frozen=True, kw_only=True):
     """EXPOSE; once evaluated, each port is `NUMBER/PROTOCOL`."""
 
     keyword: ClassVar[str] = "EXPOSE"
@@ -170,50 +174,43 @@ class Expose(Instruction):
     ports: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume(Instruction):
+class Volume(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "VOLUME"
 
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cmd(Instruction):
+class Cmd(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "CMD"
 
     command: CommandLine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrypoint(Instruction):
+class Entrypoint(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "ENTRYPOINT"
 
     command: CommandLine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Healthcheck(Instruction):
+class Healthcheck(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "HEALTHCHECK"
 
     check: HealthcheckConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopSignal(Instruction):
+class StopSignal(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "STOPSIGNAL"
 
     signal: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shell(Instruction):
+class Shell(Instruction, frozen=True, kw_only=True):
     keyword: ClassVar[str] = "SHELL"
 
     shell: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnBuild(Instruction):
+class OnBuild(Instruction, frozen=True, kw_only=True):
     """ONBUILD; `expression` is what an image config keeps, `trigger` is the same, parsed."""
 
     keyword: ClassVar[str] = "ONBUILD"
@@ -222,8 +219,7 @@ class OnBuild(Instruction):
     trigger: Instruction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maintainer(Instruction):
+class Maintainer(Instruction, frozen=True, kw_only=True):
     """MAINTAINER, deprecated: the author of the image config."""
 
     keyword: ClassVar[str] = "MAINTAINER"

@@ -4,7 +4,8 @@ https://docs.docker.com/reference/dockerfile/#format and #parser-directives.
 """
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.build.dockerfile.expand import ExpansionError
 from amphora.build.dockerfile.heredoc import Heredoc, find_heredocs
@@ -18,8 +19,7 @@ _DIRECTIVE_NAMES = frozenset({"syntax", "escape", "check"})
 _TAKE_HEREDOCS = frozenset({"add", "copy", "run"})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One instruction, cut into keyword, flags and rest, with its here-documents."""
 
     source: Source
@@ -28,8 +28,7 @@ class Line:
     escape: str
 
 
-@dataclass(slots=True)
-class Script:
+class Script(Struct):
     """A whole file: its directives, its instructions and what to warn of.
 
     `comments` are those between instructions, by line.

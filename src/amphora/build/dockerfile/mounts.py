@@ -7,9 +7,11 @@ with the reason.
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 #: BuildKit's names for one and the same field.
 _SYNONYMS = {
@@ -37,8 +39,7 @@ _POWERS = {unit: 1024**power for power, unit in enumerate(("", "k", "m", "g", "t
 _MOST_ID = 2**32 - 2
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One mount as written: `None`, or an empty text, where nothing was said.
 
     `from_` is not expanded: which stages there are to build must be known before any is.

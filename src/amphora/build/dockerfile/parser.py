@@ -1,7 +1,8 @@
 """A whole Dockerfile: global ARGs and stages, checked as far as text alone allows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.build.dockerfile.grammar import read_instruction
 from amphora.build.dockerfile.instructions import (
@@ -25,8 +26,7 @@ SCRATCH = "scratch"
 _RESERVED = frozenset({SCRATCH, "context"})
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A FROM and the instructions up to the next one; stages are numbered from 0."""
 
     index: int
@@ -44,8 +44,7 @@ class Stage:
         return self.name or f"stage-{self.index}"
 
 
-@dataclass(frozen=True, slots=True)
-class Dockerfile:
+class Dockerfile(Struct, frozen=True):
     """A parsed file. `syntax` and `check` are the values of the directives, or None.
 
     `comments` are those between instructions, by line.

@@ -4,9 +4,11 @@ https://docs.docker.com/reference/dockerfile/#scope and #predefined-args
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.expand import Expansion, ExpansionError, expand
@@ -26,8 +28,7 @@ PROXY_ARGS = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "A
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """The global scope: `arguments` are visible in FROM, and in a stage behind `ARG NAME`."""
 
     arguments: Mapping[str, str]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.errors import AmphoraError, DockerfileError, InvalidValueError
 from amphora.core.excerpt import excerpt
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """One physical line of an instruction: where its text begins in the joined text.
 
     `column` is how far into the line that text begins; `line` counts from 1.
@@ -21,8 +21,7 @@ class Piece:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Something that works but should not be written so; `rule` is BuildKit's name for it.
 
     https://docs.docker.com/reference/build-checks/
@@ -33,8 +32,7 @@ class Notice:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """The lines of one instruction.
 
     `text` is the instruction with its continuation lines joined; `start` and `end` are

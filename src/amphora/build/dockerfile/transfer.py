@@ -3,7 +3,7 @@
 https://docs.docker.com/reference/dockerfile/#copy and #add
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from amphora.build.dockerfile.arguments import words_or_json, wrong
 from amphora.build.dockerfile.flags import Flags
@@ -12,8 +12,7 @@ from amphora.build.dockerfile.instructions import Add, Copy
 from amphora.build.dockerfile.lines import Line
 
 
-@dataclass(frozen=True, slots=True)
-class _Paths:
+class _Paths(Struct, frozen=True):
     sources: tuple[str, ...]
     files: tuple[Heredoc, ...]
     destination: str

@@ -6,8 +6,9 @@ in the words; `expand` takes them away together with the variables.
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 #: What Go's unicode.IsSpace takes for white space; Python's str.isspace knows four more.
 SPACE = (
@@ -19,8 +20,7 @@ _BLANKS = re.compile(r"[\t\v\f\r ]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """Some text and where it begins in the instruction's joined text."""
 
     text: str
@@ -35,8 +35,7 @@ class Word:
         return Word(stripped.rstrip(SPACE), self.start + len(self.text) - len(stripped))
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """`--name` or `--name=value`, quotes and backslashes already taken away."""
 
     name: str
@@ -44,8 +43,7 @@ class Flag:
     word: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """An instruction in three parts: keyword as written, flags, and the rest, stripped."""
 
     keyword: Word

@@ -4,7 +4,8 @@ https://docs.docker.com/build/exporters/image-registry/, /build/metadata/annotat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.platform import Platform
 from amphora.oci.layers.compressors import Compression
@@ -13,8 +14,7 @@ from amphora.oci.layers.compressors import Compression
 PLACES = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Struct, frozen=True):
     """One annotation; `place` is one of PLACES, `platform` None for the variants of all."""
 
     key: str
@@ -23,8 +23,7 @@ class Annotation:
     platform: Platform | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageOptions:
+class ImageOptions(Struct, frozen=True):
     """The form of an image.
 
     `compression` None keeps each layer as it is. Layers of base images change only with

@@ -1,13 +1,13 @@
 """What a build would do, step by step, and where it would gain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Struct, frozen=True):
     """A step of one platform.
 
     `where` is "cached", or the way it would be executed: "native", "cross" (natively, for
@@ -24,8 +24,7 @@ class PlannedStep:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """A stage that would gain from being built on this machine's own CPU; `line` is its FROM's.
 
     The seconds are those of its RUNs for `platform`, and natively; None: not measured.
@@ -38,8 +37,7 @@ class Advice:
     native_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """`steps` stand in the order of the Dockerfile, one platform after the other."""
 
     filename: str

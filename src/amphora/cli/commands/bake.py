@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Struct
 
 from amphora.cli.configuration import find_builder
 from amphora.cli.grouped import GroupedCommand
@@ -197,8 +197,7 @@ def command(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Definition:
+class _Definition(Struct, frozen=True):
     """The files, the targets that are wanted of them, and a repository if they are from one."""
 
     files: "Sequence[File]"

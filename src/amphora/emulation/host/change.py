@@ -8,8 +8,10 @@ tidies up.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.errors import EmulatorError
 from amphora.emulation.host.entry import PREFIX, TRIAL, Entry
@@ -22,8 +24,7 @@ from amphora.system.files import locked
 _LOCK = "run/amphora-emulators.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A step that was taken; `problem` says why it had to be taken back, and is else empty."""
 
     step: Step

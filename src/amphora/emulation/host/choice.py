@@ -8,8 +8,9 @@ is said before. https://fex-emu.com, https://box86.org
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import EmulatorError, InvalidValueError, MissingToolError, ToolFailedError
 from amphora.core.platform import Platform
@@ -18,8 +19,7 @@ from amphora.emulation.formats import FORMATS
 from amphora.emulation.host.entry import PREFIX, Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What `--with` asked for: the emulator's name, and the file if it gave one."""
 
     name: str = "qemu"
@@ -43,8 +43,7 @@ class Wish:
         return cls(name, Path(path) if equals else None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Other:
+class _Other(Struct, frozen=True):
     """An emulator beside QEMU: its program, its flags, the platforms it runs, and on which CPUs."""
 
     program: str

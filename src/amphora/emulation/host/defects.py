@@ -8,17 +8,17 @@ that keep their number, and only `amphora emulator verify --deep` proves anythin
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 
 Version = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
+class Defect(Struct, frozen=True):
     """What fails in versions from the first to the last of one of the `ranges`."""
 
     platforms: frozenset[Platform]

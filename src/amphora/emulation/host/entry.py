@@ -5,8 +5,9 @@ https://docs.kernel.org/admin-guide/binfmt-misc.html
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.emulation.binfmt import escaped
 from amphora.emulation.formats import matches
@@ -16,15 +17,15 @@ PREFIX = "amphora-"
 #: Names of entries on trial; one that is still there is what a killed run has left.
 TRIAL = f"{PREFIX}trial-"
 
-#: What may stand between fields: the first letter of a line says which it is.
-_DELIMITERS = ":|,;"
+#: What may stand between fields: the first letter of a line says which it is. (Not `;`: systemd
+#: takes such a line for a comment.)
+_DELIMITERS = ":|,+"
 
 _LONGEST_LINE = 1920
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """`magic` under `mask` at `offset`, or an `extension`, is given to `interpreter`.
 
     `registered` is when the kernel made it, in nanoseconds since 1970.

@@ -5,8 +5,9 @@ something reads that at boot, and whether the interpreter is still the one it wa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from amphora.emulation.host.entry import Entry, parse_line
 from amphora.emulation.host.table import BinfmtTable
@@ -20,8 +21,7 @@ _PACKAGES = ("qemu-user-static", "qemu-user-binfmt")
 _CONTAINERS = "a container, as tonistiigi/binfmt and Docker Desktop do"
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """A machine; `root` is where its own files are seen."""
 
     root: Path = Path("/")

@@ -16,9 +16,10 @@ https://github.com/OpenRC/openrc
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import EmulatorError
 from amphora.emulation.host.entry import Entry
@@ -35,8 +36,7 @@ _SERVICE = "systemd-binfmt.service"
 _HEADER = b"# Written by `amphora emulator install`; `amphora emulator uninstall` removes it.\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Persistence:
+class Persistence(Struct, frozen=True):
     """`kind` is "systemd-binfmt", "unit", "openrc" or "none"; `how` says it in words."""
 
     kind: str

@@ -6,8 +6,9 @@ is not what was asked for, or runs a file that has been replaced.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from amphora.core.errors import EmulatorError, MissingToolError
 from amphora.core.platform import Platform
@@ -34,8 +35,7 @@ class Action(StrEnum):
 CHANGES = frozenset({Action.REGISTER, Action.REPLACE, Action.REMOVE})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """`current` has the platform now; `entry` is registered, or removed. `why` is one clause."""
 
     platform: Platform

@@ -5,7 +5,8 @@ will be left of it after a reboot, and what is wrong with it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.core.platform import Platform
 from amphora.emulation.formats import format_of
@@ -22,8 +23,7 @@ from amphora.system.roots import resolve_in_root
 _MOUNT = "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """One platform. `takers` are the entries that match, the one that wins first.
 
     `hidden`: it runs, and not on this CPU, but the table is not mounted where we could see it.

@@ -8,8 +8,9 @@ well, which is how the order is known; a test proves both by running programs.
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.errors import EmulatorError
 from amphora.emulation.binfmt import MOUNT_POINT
@@ -20,8 +21,7 @@ from amphora.system import syscalls
 _CONTROLS = frozenset({"register", "status"})
 
 
-@dataclass(frozen=True, slots=True)
-class BinfmtTable:
+class BinfmtTable(Struct, frozen=True):
     """The table that is mounted at a directory."""
 
     directory: Path = MOUNT_POINT

@@ -8,8 +8,9 @@ https://github.com/containerd/containerd/blob/v2.0.0/pkg/archive/tar.go
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError
@@ -33,16 +34,14 @@ _AUFS_PREFIX = WHITEOUT_PREFIX * 2
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What no honest layer exceeds: bytes of its tar, files and directories in it."""
 
     max_bytes: int = 256 * 1024**3
     max_entries: int = 5_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedLayer:
+class AppliedLayer(Struct, frozen=True):
     """What was unpacked: the digest of the tar, its bytes, its entries.
 
     `skipped` says in words what was left out: devices, and attributes that the file

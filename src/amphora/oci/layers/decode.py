@@ -9,7 +9,8 @@ https://www.gnu.org/software/tar/manual/html_node/Standard.html
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.errors import LayerError
 from amphora.oci.layers.encode import BLOCK
@@ -30,8 +31,7 @@ _ATTRIBUTE = b"SCHILY.xattr."
 _TIME = re.compile(rb"(-?)([0-9]{1,30})(?:\.([0-9]*))?")
 
 
-@dataclass(slots=True)
-class _Extra:
+class _Extra(Struct):
     """What the headers before an entry say about it."""
 
     records: dict[bytes, bytes] = field(default_factory=dict)

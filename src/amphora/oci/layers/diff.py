@@ -8,9 +8,11 @@ https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-director
 
 import os
 import stat
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.oci.layers.encode import END, encode, padding
 from amphora.oci.layers.entry import (
@@ -70,8 +72,7 @@ def write_tree(root: Path, writer: Writer, *, clamp_mtime: int | None = None) ->
     return _Diff(root, writer, clamp_mtime, overlay=False).write()
 
 
-@dataclass(frozen=True, slots=True)
-class _Child:
+class _Child(Struct, frozen=True):
     """A name in the directory at hand, its name in the tar, and its status."""
 
     name: bytes

@@ -4,7 +4,8 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/layer.md
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.errors import LayerError
 
@@ -22,8 +23,7 @@ OPAQUE_MARKER = b".wh..wh..opq"
 _OVERLAY_ATTRIBUTES = ("user.overlay.", "trusted.overlay.")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What a tar says about one file; names are bytes, as the kernel has them.
 
     `kind` is the tar's type flag, `link` the target of a symlink or hardlink, `mtime`

@@ -8,9 +8,10 @@ import hashlib
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from amphora.core.descriptor import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, Descriptor
 from amphora.core.digest import Digest
@@ -24,8 +25,7 @@ _MEDIA_TYPES: dict[Compression, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LayerBlob:
+class LayerBlob(Struct, frozen=True):
     """A stored layer: its descriptor, and the digest of the tar inside (its diff id)."""
 
     descriptor: Descriptor

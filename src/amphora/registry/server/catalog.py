@@ -7,8 +7,9 @@ transaction has a connection of its own, so nothing is shared between threads.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.core.errors import DiskFullError, StoreError
@@ -32,8 +33,7 @@ CREATE TABLE IF NOT EXISTS tags (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class StoredManifest:
+class StoredManifest(Struct, frozen=True):
     """A manifest as it was pushed; its bytes are the blob of that digest."""
 
     digest: Digest

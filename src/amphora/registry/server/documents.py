@@ -1,9 +1,9 @@
 """What the registry must know of a manifest before it takes it, and of one it lists."""
 
 import hashlib
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.descriptor import INDEX_TYPES, MANIFEST_TYPES, Descriptor
 from amphora.core.digest import Digest
@@ -27,8 +27,7 @@ class _Outline(msgspec.Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A manifest or index that was found in order: what it needs, and what it is about."""
 
     digest: Digest

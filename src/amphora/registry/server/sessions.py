@@ -11,9 +11,10 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from amphora.core.digest import Digest
 from amphora.registry.server.refusals import Refusal
@@ -25,8 +26,7 @@ STALE_AFTER = 24 * 60 * 60
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class UploadSession:
+class UploadSession(Struct, frozen=True):
     """Bytes on their way to become a blob of `repository`."""
 
     repository: str

@@ -1,10 +1,10 @@
 """The kernel's table: which entry wins, and what is read is what was written."""
 
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.errors import EmulatorError
 from amphora.core.platform import Platform

@@ -1,9 +1,9 @@
 """Statements beside an image and in its index."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.build.assemble import assemble
 from amphora.build.attest.attach import attach_beside, attach_inside, forget_older

@@ -3,9 +3,9 @@
 import base64
 import io
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.build.attest.facts import Material, TakenStep
 from amphora.build.attest.ledger import Ledger

@@ -4,8 +4,9 @@ https://github.com/zclconf/go-cty/blob/main/docs/functions.md
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from amphora.bake.hcl.values import (
     Value,
@@ -39,8 +40,7 @@ GIVEN: Callable[[Value], Any] = _given
 ANY: Callable[[Value], Any] = _any
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """`rest` is the kind of all further arguments; the last `optional` may be left out."""
 
     body: Callable[..., Value]

@@ -4,7 +4,8 @@ https://github.com/Masterminds/semver#checking-version-constraints
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from amphora.bake.hcl.functions.function import TEXT, Function, Functions
 from amphora.bake.hcl.values import Value
@@ -18,8 +19,7 @@ _HYPHEN = re.compile(rf"(?P<low>{_VERSION.pattern})\s+-\s+")
 _Numbers = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True):
     """`given` is how many of its three numbers are written out."""
 
     numbers: _Numbers
