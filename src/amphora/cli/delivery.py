@@ -5,11 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.attest.attach import attach_beside, attach_inside, forget_older
 from amphora.build.attest.names import PROVENANCE

@@ -4,7 +4,8 @@ Follows https://github.com/opencontainers/image-spec/blob/v1.1.0/descriptor.md
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
@@ -28,8 +29,7 @@ MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 CONFIG_TYPES = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Struct, frozen=True):
     """Media type, digest and size (bytes) of some content, and what platform it is for."""
 
     media_type: str

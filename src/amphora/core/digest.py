@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from amphora.core.errors import InvalidValueError
 
@@ -13,8 +14,7 @@ HEX_LENGTHS = {"sha256": 64, "sha512": 128}
 _GRAMMAR = re.compile(r"(?P<algorithm>[a-z0-9]+(?:[.+_-][a-z0-9]+)*):(?P<hex>[a-zA-Z0-9=_-]+)")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Struct, frozen=True, order=True):
     """The name of some bytes: equal digests mean equal content.
 
     Follows https://github.com/opencontainers/image-spec/blob/v1.1.0/descriptor.md#digests

@@ -8,8 +8,9 @@ Kubernetes share, plus the aliases that people type by habit (`aarch64`, `arm64v
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from amphora.core.errors import InvalidValueError
 
@@ -73,8 +74,7 @@ _OS_NAMES = frozenset({"linux", "windows", "darwin", "freebsd", "wasip1"})
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Platform:
+class Platform(Struct, frozen=True, order=True):
     """One `os/architecture[/variant]`, always in normal form when it comes from `parse`."""
 
     os: str

@@ -6,8 +6,10 @@ https://github.com/distribution/reference/blob/v0.6.0/reference.go
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.digest import Digest
 from amphora.core.errors import InvalidValueError
@@ -25,8 +27,7 @@ _PATH = re.compile(rf"{_PATH_PART}(?:/{_PATH_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A repository in a registry, and a tag or digest in it.
 
     `domain` is `host[:port]`; `path` is the repository without it. With a digest,

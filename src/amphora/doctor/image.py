@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import AmphoraError

@@ -1,7 +1,8 @@
 """Making images: a config and layers become a manifest, manifests become an index."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import (
     DOCKER_LAYER_GZIP,

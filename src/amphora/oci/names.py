@@ -8,10 +8,11 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.errors import InvalidValueError, ManifestError, StoreError

@@ -8,7 +8,8 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md#guidelines-
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import OCI_EMPTY, Descriptor
 from amphora.core.digest import Digest

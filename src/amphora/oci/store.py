@@ -7,8 +7,9 @@ left lying about goes when the store is used next.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.core.digest import Digest

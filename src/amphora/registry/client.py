@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest

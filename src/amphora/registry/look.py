@@ -1,9 +1,9 @@
 """What an image in a registry is for, without fetching its layers."""
 
 import hashlib
-from dataclasses import replace
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.oci.config import ImageConfig

@@ -5,7 +5,7 @@ answer. For one that does not, the list is kept by us, under a tag made of the s
 https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pushing-manifests-with-subject
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest

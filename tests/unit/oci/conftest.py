@@ -1,8 +1,9 @@
 """A store on disk, and images made of real (tiny) blobs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.descriptor import (
     OCI_CONFIG,

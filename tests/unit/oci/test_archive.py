@@ -4,11 +4,11 @@ import random
 import shutil
 import subprocess
 import tarfile
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from amphora.core.digest import Digest
 from amphora.core.errors import (

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from msgspec.structs import replace
 
 from amphora.core.reference import Reference
 from amphora.oci.steps import CacheRecord

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.descriptor import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Descriptor
 from amphora.core.digest import Digest

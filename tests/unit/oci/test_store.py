@@ -1,9 +1,9 @@
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.descriptor import OCI_INDEX, OCI_LAYER, Descriptor
 from amphora.core.digest import Digest

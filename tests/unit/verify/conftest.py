@@ -2,9 +2,9 @@
 
 import io
 import tarfile
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.core.platform import Platform
 from amphora.oci.assembly import put_image, put_index

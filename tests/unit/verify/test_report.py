@@ -1,6 +1,5 @@
 """Outcomes as documents: JSON, JUnit's XML, and the report that is attached."""
 
-import dataclasses
 import json
 from xml.etree import ElementTree
 
@@ -81,7 +80,7 @@ def test_what_is_attached(blobs, image, outcome, failed):
     outcomes = [outcome, failing(outcome) if failed else outcome]
     artifact = put_report(blobs, image, outcomes, "2026-02-02T00:00:00Z")
     manifest = Manifest.decode(blobs.read(artifact.digest))
-    assert manifest.subject == dataclasses.replace(image, platform=None)
+    assert manifest.subject == replace(image, platform=None)
     assert manifest.artifact_type == artifact.artifact_type == REPORT
     result = "failed" if failed else "passed"
     assert manifest.annotations == {

@@ -9,10 +9,10 @@ https://docs.docker.com/build/metadata/attestations/attestation-storage/
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from amphora.build.attest.facts import Predicate
 from amphora.build.attest.names import (

@@ -5,8 +5,9 @@ them: when there are too many, the first go.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amphora.build.caches.cache import Cache
 from amphora.build.caches.records import put_artifact, read_artifact

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.build.caches.cache import Cache
 from amphora.build.caches.inline import inline_records

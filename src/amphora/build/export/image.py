@@ -1,7 +1,8 @@
 """The same image in another form: layers compressed otherwise, annotations, docker's types."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from amphora.build.export.options import Annotation, ImageOptions
 from amphora.build.request import BuildResult, Variant
