@@ -4,9 +4,10 @@ https://docs.docker.com/reference/compose-file/include/
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from posixpath import dirname, isabs, join, normpath
 from typing import Any
+
+from msgspec import Struct
 
 from amphora.bake.compose.interpolation import read_environment
 from amphora.bake.compose.words import wrong
@@ -19,8 +20,7 @@ _ENVIRONMENT_FILE = ".env"
 _FIELDS = frozenset({"path", "project_directory", "env_file"})
 
 
-@dataclass(frozen=True, slots=True)
-class Included:
+class Included(Struct, frozen=True):
     """One entry of `include`: files that are merged, and what they are read with.
 
     `directory` is what the paths in them are relative to, as seen from where we are.
