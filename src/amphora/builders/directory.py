@@ -13,10 +13,10 @@ import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from amphora.builders.builder import Builder
 from amphora.builders.in_use import name_in_use, put_in_use

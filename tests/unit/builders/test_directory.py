@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from amphora.builders.builder import Builder
 from amphora.builders.directory import Builders
