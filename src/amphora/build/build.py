@@ -5,7 +5,7 @@ Runs inside the worker's namespaces.
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from amphora.build.assemble import assemble
 from amphora.build.attest.attest import Notary
@@ -20,6 +20,7 @@ from amphora.build.state import ImageState
 from amphora.build.taking import Taken, Taker
 from amphora.build.workshop import workshop
 from amphora.core.digest import Digest
+from amphora.core.errors import DiskFullError
 from amphora.core.platform import Platform
 from amphora.oci.store import Store
 from amphora.system.tasks import together
@@ -93,6 +94,8 @@ async def build_together(
         for expected in plans.values():
             listener(Planned(expected))
         taken = Taken()
+        # A build that fails has used what it got to, too.
+        opened.callback(_note, store, taken)
         async with together() as group:
             for name, each in ready.items():
                 taker = Taker(group, each.executor, each.shop, each.fresh, taken)
@@ -109,6 +112,12 @@ async def build_together(
             )
             for name, each in ready.items()
         }
+
+
+def _note(store: Store, taken: Taken) -> None:
+    """When its steps were used last; a disk that is full for that is full for the build."""
+    with suppress(DiskFullError):
+        store.note_uses(taken.uses)
 
 
 async def _result(

@@ -36,8 +36,11 @@ _KEY_VERSION = 1
 class Performed(Struct, frozen=True):
     """A step's result, `layer` None if it changed nothing; `cached` if it was not performed.
 
-    `origin` says where it ran when it was performed, `ran` where now.
+    `key` is what it is remembered under; `origin` says where it ran when it was performed,
+    `ran` where now.
     """
+
+    key: str
 
     layer: Layer | None
     created: str
@@ -115,14 +118,15 @@ class Executor:
         """What the cache knows under a key; `always` even if the build is to do without."""
         record = self._store.cache_get(key) if self.use_cache or always else None
         if record is None and self._any_revision and self.use_cache:
-            record = self._store.cache_get(_inexact(key))
+            key = _inexact(key)
+            record = self._store.cache_get(key)
         if record is None:
             return None
         layer = None
         if record.layer is not None and record.diff_id is not None:
             layer = Layer(record.layer, record.diff_id)
         return Performed(
-            layer, record.created, "cached", record.seconds, cached=True, origin=record.ran
+            key, layer, record.created, "cached", record.seconds, cached=True, origin=record.ran
         )
 
     def content(self, key: str, look: Callable[[], Digest]) -> Digest:
@@ -150,7 +154,9 @@ class Executor:
             started = time.monotonic()
             layer, outcome = await self._until_no_crash(parent, step, on_output)
             seconds = time.monotonic() - started
+            exact = outcome.account is None or not outcome.account.other_revisions
             done = Performed(
+                key if exact else _inexact(key),
                 layer,
                 self._now(),
                 outcome.ran,
@@ -166,8 +172,7 @@ class Executor:
                 ran=outcome.ran,
                 seconds=seconds,
             )
-            exact = outcome.account is None or not outcome.account.other_revisions
-            await in_thread(self._store.cache_put, key if exact else _inexact(key), record)
+            await in_thread(self._store.cache_put, done.key, record)
             self.took(key, done)
             return done
 

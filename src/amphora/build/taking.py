@@ -18,6 +18,8 @@ from amphora.build.state import ImageState
 from amphora.build.steps import CopyStep, FetchStep, Step
 from amphora.build.workshop import Workshop
 from amphora.core.digest import Digest
+from amphora.oci.config import chain_id
+from amphora.oci.uses import Use
 from amphora.system.tasks import in_thread
 
 
@@ -25,12 +27,14 @@ class Taken(Struct, frozen=True):
     """The tasks of builds that go on side by side: what one of them takes, others have.
 
     Steps are told apart by their key and whether what is remembered counts for them.
-    `own_layers` gathers the blobs of all layers that steps came to.
+    `own_layers` gathers the blobs of all layers that steps came to, `uses` what is to be noted
+    of the steps, by the keys under which they are remembered.
     """
 
     steps: dict[tuple[str, bool], asyncio.Task[Performed]] = field(default_factory=dict)
     unpacking: dict[Path, asyncio.Task[None]] = field(default_factory=dict)
     own_layers: set[Digest] = field(default_factory=set)
+    uses: dict[str, Use] = field(default_factory=dict)
 
 
 class Taker:
@@ -88,6 +92,7 @@ class Taker:
             if done is None:
                 done = await self._executor.perform(key, state.layers, step, told.output)
                 self._measured.note(state.platform, source.code, way(step), done.seconds)
+            self._taken.uses[done.key] = _use(state, title, done)
             told.ran, told.account = done.ran, done.account
             if done.account is not None:
                 self._warn_of_revisions(done.account.other_revisions)
@@ -143,3 +148,10 @@ class Taker:
         title = f"unpack {len(state.layers)} layer(s) of the base image"
         with self._reporter.telling(state.platform, title):
             await in_thread(self._snapshots.unpack, state.layers)
+
+
+def _use(state: ImageState, title: str, done: Performed) -> Use:
+    parent = chain = chain_id(state.diff_ids)
+    if done.layer is not None:
+        chain = chain_id([*state.diff_ids, done.layer.diff_id])
+    return Use(title, str(state.platform), parent, chain)

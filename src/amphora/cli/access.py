@@ -10,7 +10,6 @@ from amphora.core.errors import StoreError
 from amphora.core.settings import Settings
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.garbage import Freed
-from amphora.oci.snapshots import remove_snapshots
 from amphora.oci.store import Store
 from amphora.oci.workspace import sweep_workspaces
 from amphora.system.files import explain_full_disk
@@ -43,8 +42,8 @@ def collect_garbage(
     Raises StoreError while another process uses the store, or if it may not be written to.
     """
     root = Path(settings.store)
-    with explain_refusal(root):
-        store = Store(root)
+
+    def also() -> Freed:
         sweep_workspaces(root)
         if cache:
             from amphora.build.context_hashes import forget_contexts
@@ -52,13 +51,10 @@ def collect_garbage(
 
             forget_downloads(root)
             forget_contexts(root)
-        mounts = CacheMounts(root)
-        return store.collect_garbage(
-            cache=cache,
-            remove_snapshots=lambda live: (
-                remove_snapshots(root, live) + mounts.remove(only_unfinished=not cache_mounts)
-            ),
-        )
+        return CacheMounts(root).remove(only_unfinished=not cache_mounts)
+
+    with explain_refusal(root):
+        return Store(root).collect_garbage(cache=cache, also=also)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ process killed in the middle of a transaction leaves nothing of it behind.
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
 from amphora.core.errors import AmphoraError, DiskFullError, StoreError
@@ -17,16 +18,26 @@ from amphora.system.files import is_disk_full, locked
 #: How long a transaction waits for others before it gives up.
 BUSY_SECONDS = 60.0
 
-#: `PRAGMA user_version` of the schema below.
-SCHEMA_VERSION = 1
-
-_SCHEMA = (
-    "CREATE TABLE names (reference TEXT PRIMARY KEY, descriptor TEXT NOT NULL,"
-    " created TEXT NOT NULL) STRICT",
-    "CREATE TABLE steps (key TEXT PRIMARY KEY, layer TEXT, diff_id TEXT,"
-    " created TEXT NOT NULL, ran TEXT NOT NULL, seconds REAL NOT NULL) STRICT",
-    "CREATE TABLE diff_ids (blob TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT",
+#: What each version of the schema added to the one before: a store is brought up to date by
+#: what it lacks, and none of it ever changes.
+_ADDED = (
+    (
+        "CREATE TABLE names (reference TEXT PRIMARY KEY, descriptor TEXT NOT NULL,"
+        " created TEXT NOT NULL) STRICT",
+        "CREATE TABLE steps (key TEXT PRIMARY KEY, layer TEXT, diff_id TEXT,"
+        " created TEXT NOT NULL, ran TEXT NOT NULL, seconds REAL NOT NULL) STRICT",
+        "CREATE TABLE diff_ids (blob TEXT PRIMARY KEY, diff_id TEXT NOT NULL) STRICT",
+    ),
+    (
+        "CREATE TABLE uses (key TEXT PRIMARY KEY, title TEXT NOT NULL, platform TEXT NOT NULL,"
+        " parent TEXT, chain TEXT, place INTEGER NOT NULL, used REAL NOT NULL,"
+        " times INTEGER NOT NULL) STRICT",
+        "CREATE TABLE sizes (chain TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT",
+    ),
 )
+
+#: `PRAGMA user_version` of a store that lacks nothing.
+SCHEMA_VERSION = len(_ADDED)
 
 
 class Database:
@@ -48,12 +59,15 @@ class Database:
             connection.execute("COMMIT")
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Exclude other writers; commits at the end, or rolls back when the body raises.
 
+        What is not `durable` does not wait for the disk: a power failure may undo it, as a whole.
         Raises StoreError, DiskFullError.
         """
         with self._connection() as connection:
+            if not durable:
+                connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -73,30 +87,35 @@ class Database:
             ) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 if _version(connection) != SCHEMA_VERSION:
-                    self._create(connection)
+                    self._bring_up_to_date(connection)
                 yield connection
         except sqlite3.Error as error:
             raise self._explain(error) from error
 
-    def _create(self, connection: sqlite3.Connection) -> None:
-        """Make the schema in an empty file, unless another process was faster."""
+    def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
+        """Add what the schema lacks, all of it in an empty file, unless another was faster."""
         # SQLite does not wait for others when the journal mode changes, so they wait here.
         with locked(self.path.with_suffix(".lock")):
             version = _version(connection)
             if version == 0:
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("BEGIN IMMEDIATE")
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                self._fill(connection)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-                connection.execute("COMMIT")
+            if version < SCHEMA_VERSION:
+                self._add(connection, version)
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"the store {self.path.parent} was made by a newer amphora",
                 why=f"its schema is {version}, and this program knows {SCHEMA_VERSION}",
                 next_command="upgrade amphora, or use another directory with --store",
             )
+
+    def _add(self, connection: sqlite3.Connection, version: int) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in chain.from_iterable(_ADDED[version:]):
+            connection.execute(statement)
+        if version == 0:
+            self._fill(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
 
     def _explain(self, error: sqlite3.Error) -> AmphoraError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)

@@ -1,18 +1,34 @@
-"""Garbage collection: what nothing leads to is deleted.
+"""Garbage: what nothing leads to. The one place that decides what that is, and removes it.
 
-Only called while nobody else uses the store (see `Store.collect_garbage`). Records go
-before the content they lead to, so a kill in between leaves content without a record,
-which is garbage again, and never a record without its content.
+Records go before the content they lead to, so a kill in between leaves content without a
+record, which is garbage again, and never a record without its content. Content is moved into
+a grave, a directory of the process on the same disk, which is quick; it is deleted from there
+while others go on with the store, and by whoever comes next if the process is killed.
 """
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 from msgspec import Struct
 
+from amphora.core.descriptor import CONFIG_TYPES, Descriptor
 from amphora.core.digest import Digest
-from amphora.oci import names, steps
+from amphora.oci import names, steps, uses
 from amphora.oci.blobs import BlobStore
+from amphora.oci.config import ImageConfig
 from amphora.oci.database import Database
-from amphora.oci.graph import walk
-from amphora.oci.referrers import orphans
+from amphora.oci.graph import read_document
+from amphora.oci.referrers import reach
+from amphora.oci.workspace import remove_tree
+
+#: Where unpacked layers are (see `oci.snapshots`), each under the hex of its chain ID.
+SNAPSHOTS = "snapshots"
+
+#: Deletions that wait for the disk side by side.
+_AT_ONCE = 8
 
 
 class Freed(Struct, frozen=True):
@@ -25,37 +41,96 @@ class Freed(Struct, frozen=True):
         return Freed(self.count + other.count, self.size + other.size)
 
 
-def delete_unreachable(blobs: BlobStore, database: Database, *, drop_steps: bool) -> Freed:
-    """Delete blobs that no name and no step record leads to, and abandoned ingest files.
+class Content(Struct, frozen=True):
+    """Blobs, and unpacked layers by the hex of their chain IDs."""
 
-    Raises DigestMismatchError and ManifestError, having deleted nothing, for a damaged image:
-    what it leads to cannot be known.
+    blobs: set[Digest]
+    snapshots: set[str]
+
+    def __sub__(self, other: "Content") -> "Content":
+        return Content(self.blobs - other.blobs, self.snapshots - other.snapshots)
+
+
+def everything(blobs: BlobStore) -> Content:
+    """All that is in a store, needed or not."""
+    directory = blobs.root / SNAPSHOTS
+    there = directory.iterdir() if directory.exists() else ()
+    return Content(set(blobs), {path.name for path in there})
+
+
+def needed_by_images(blobs: BlobStore, reached: Iterable[Descriptor]) -> Content:
+    """What the images of a store lead to (see `referrers.reach`), and their unpacked layers.
+
+    Raises what `read_document` raises.
     """
-    _forget_orphans(blobs, database)
-    reachable = _reachable(blobs, database, with_steps=not drop_steps)
-    garbage = {digest for digest in blobs if digest not in reachable}
-    freed = Freed(len(garbage), sum(map(blobs.size, garbage)))
-    with database.writing() as connection:
-        if drop_steps:
-            steps.forget_all(connection)
-        steps.forget_diff_ids(connection, garbage)
-    for digest in garbage:
-        blobs.delete(digest)
-    return freed + Freed(0, blobs.sweep())
+    digests = {descriptor.digest: descriptor.media_type for descriptor in reached}
+    chains = {
+        chain.hex
+        for digest, media_type in digests.items()
+        if media_type in CONFIG_TYPES
+        for chain in ImageConfig.decode(read_document(blobs, digest)).chain_ids
+    }
+    return Content(set(digests), chains)
 
 
-def _forget_orphans(blobs: BlobStore, database: Database) -> None:
-    """What was said about images that are gone goes too."""
+def needed_by_steps(connection: sqlite3.Connection) -> Content:
+    """What is remembered of builds: the layers of steps, and what they unpack to."""
+    layers = {layer.digest for _, layer in steps.layers(connection)}
+    return Content(layers, {chain.hex for chain in uses.chains(connection)})
+
+
+def bury(
+    blobs: BlobStore,
+    database: Database,
+    grave: Path,
+    *,
+    forget: Callable[[sqlite3.Connection], None] | None = None,
+    only: Content | None = None,
+    unpacked_images: bool = True,
+) -> Freed:
+    """Move what nothing needs into a grave; it is for the caller to empty. Returns what it was.
+
+    `forget` is called first, in the same transaction, to drop records; `only` limits what may
+    go. Without `unpacked_images`, unpacked layers may go although images have them: they are
+    unpacked again. Nobody may come to need more meanwhile. Raises DigestMismatchError and
+    ManifestError, having changed nothing, for a damaged image: what it leads to cannot be known.
+    """
     with database.writing() as connection:
-        for image in orphans(blobs, names.listed(connection)):
+        if forget is not None:
+            forget(connection)
+        found = reach(blobs, names.listed(connection))
+        for image in found.orphans:  # what was said about images that are gone goes too
             names.remove(connection, image.reference)
+        garbage = (only or everything(blobs)) - needed_by_steps(connection)
+        images = needed_by_images(blobs, found.descriptors)
+        garbage -= images if unpacked_images else Content(images.blobs, set())
+        steps.forget_diff_ids(connection, garbage.blobs)
+        uses.forget_unremembered(connection)
+        uses.forget_sizes(connection, garbage.snapshots)
+    return _move(blobs, garbage, grave)
 
 
-def _reachable(blobs: BlobStore, database: Database, *, with_steps: bool) -> set[Digest]:
-    with database.reading() as connection:
-        roots = [image.descriptor for image in names.listed(connection)]
-        layers = steps.layers(connection) if with_steps else []
-    reachable = {layer.digest for _, layer in layers}
-    for root in roots:
-        reachable.update(item.digest for item in walk(blobs, root, allow_absent=True))
-    return reachable
+def empty(grave: Path) -> None:
+    """Delete what was moved into a grave, several things at a time: it is the disk that is slow."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(_delete, list(grave.iterdir())):
+            pass
+
+
+def _move(blobs: BlobStore, garbage: Content, grave: Path) -> Freed:
+    size = 0
+    for digest in garbage.blobs:
+        with suppress(FileNotFoundError):
+            size += blobs.size(digest)
+            blobs.path(digest).rename(grave / f"blob-{digest.hex}")
+    for name in garbage.snapshots:
+        with suppress(FileNotFoundError):
+            (blobs.root / SNAPSHOTS / name).rename(grave / name)
+    return Freed(len(garbage.blobs) + len(garbage.snapshots), size)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink()

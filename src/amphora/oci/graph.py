@@ -65,15 +65,17 @@ def walk(
     *,
     partial: bool = False,
     allow_absent: bool = False,
+    seen: set[tuple[str, Digest]] | None = None,
 ) -> Iterator[Descriptor]:
     """Yield everything reachable from `root` once, each after all that it points at.
 
     That is the order in which a registry accepts it. Content that is not in the store raises
     NotFoundError. With `partial`, platforms that were not pulled are left out instead, and
-    with `allow_absent` whatever is not there. Raises what `children` raises.
+    with `allow_absent` whatever is not there. Walks that share `seen` yield nothing that one
+    of them has yielded. Raises what `children` raises.
     """
     below = pulled_children if partial else children
-    seen = set[tuple[str, Digest]]()
+    seen = set() if seen is None else seen
     stack = [(root, False)]
     while stack:
         descriptor, finished = stack.pop()
@@ -82,10 +84,13 @@ def walk(
             continue
         # One digest may be called a layer here and a manifest there: both are followed.
         identity = (descriptor.media_type, descriptor.digest)
-        if identity in seen or (allow_absent and not blobs.has(descriptor.digest)):
+        if identity in seen:
             continue
         seen.add(identity)
-        blobs.size(descriptor.digest)
+        if not blobs.has(descriptor.digest):
+            if allow_absent:
+                continue
+            blobs.size(descriptor.digest)
         stack.append((descriptor, True))
         stack.extend((child, False) for child in reversed(below(blobs, descriptor)))
 

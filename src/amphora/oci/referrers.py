@@ -9,6 +9,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md#guidelines-
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from amphora.core.descriptor import OCI_EMPTY, Descriptor
@@ -56,22 +57,30 @@ def subject_of(blobs: BlobStore, image: NamedImage) -> Digest | None:
     return subject.digest if subject else None
 
 
-def orphans(blobs: BlobStore, images: Sequence[NamedImage]) -> list[NamedImage]:
-    """The artifacts whose subject no other image, and no artifact about one, leads to.
+class Reach(Struct, frozen=True):
+    """All that the images of a store lead to, once each, and the `orphans` among its names:
 
-    Raises what `read_document` raises for a damaged one.
+    artifacts whose subject no other image, and no artifact about one, leads to.
     """
+
+    descriptors: list[Descriptor]
+    orphans: list[NamedImage]
+
+
+def reach(blobs: BlobStore, images: Sequence[NamedImage]) -> Reach:
+    """What to keep, and the names to give up. Raises what `read_document` raises."""
     told = [(image, subject_of(blobs, image)) for image in images]
     waiting = [(image, subject) for image, subject in told if subject is not None]
     joining = [image for image, subject in told if subject is None]
-    reachable = set[Digest]()
+    reached: list[Descriptor] = []
+    seen = set[tuple[str, Digest]]()
     while joining:
         for image in joining:
-            found = walk(blobs, image.descriptor, allow_absent=True)
-            reachable.update(item.digest for item in found)
-        joining = [image for image, subject in waiting if subject in reachable]
-        waiting = [(image, subject) for image, subject in waiting if subject not in reachable]
-    return [image for image, _ in waiting]
+            reached += walk(blobs, image.descriptor, allow_absent=True, seen=seen)
+        known = {descriptor.digest for descriptor in reached}
+        joining = [image for image, subject in waiting if subject in known]
+        waiting = [(image, subject) for image, subject in waiting if subject not in known]
+    return Reach(reached, [image for image, _ in waiting])
 
 
 def by_subject(blobs: BlobStore, images: Sequence[NamedImage]) -> dict[Digest, list[Descriptor]]:

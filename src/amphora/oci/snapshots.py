@@ -21,7 +21,7 @@ from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.oci.blobs import BlobStore
 from amphora.oci.config import chain_id
-from amphora.oci.garbage import Freed
+from amphora.oci.garbage import SNAPSHOTS
 from amphora.oci.layers.apply import apply_layer
 from amphora.oci.layers.compression import LayerReader
 from amphora.oci.workspace import remove_tree
@@ -62,7 +62,7 @@ class Snapshots:
     def __init__(self, blobs: BlobStore, work: Path) -> None:
         self._blobs = blobs
         self._work = work
-        self._directory = blobs.root / "snapshots"
+        self._directory = blobs.root / SNAPSHOTS
         self._directory.mkdir(exist_ok=True)
         self._empty = work / "empty"
         self._empty.mkdir(exist_ok=True)
@@ -169,19 +169,6 @@ class Snapshots:
                 if not final.is_dir():
                     raise
             sync_directory(self._directory)
-
-
-def remove_snapshots(store_root: Path, live: set[Digest]) -> Freed:
-    """Delete the snapshots of all but these chain IDs, while nobody uses the store.
-
-    Sizes are not counted: a snapshot holds again what its layer's blob holds.
-    """
-    kept = {digest.hex for digest in live}
-    directory = store_root / "snapshots"
-    doomed = [path for path in directory.glob("*") if path.name not in kept]
-    for path in doomed:
-        remove_tree(path)
-    return Freed(count=len(doomed))
 
 
 def _mount_overlay(

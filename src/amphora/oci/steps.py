@@ -1,6 +1,7 @@
 """What builds remember: the result of each step by its key, and the diff ID of each layer."""
 
 import sqlite3
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -41,20 +42,17 @@ def get(connection: sqlite3.Connection, key: str) -> CacheRecord | None:
     row = connection.execute(
         "SELECT layer, diff_id, created, ran, seconds FROM steps WHERE key = ?", (key,)
     ).fetchone()
-    if row is None:
-        return None
-    layer, diff_id, created, ran, seconds = row
-    return CacheRecord(
-        layer=decode_descriptor(layer) if layer else None,
-        diff_id=Digest.parse(diff_id) if diff_id else None,
-        created=created,
-        ran=ran,
-        seconds=seconds,
-    )
+    return _record(*row) if row else None
 
 
-def forget(connection: sqlite3.Connection, key: str) -> None:
-    connection.execute("DELETE FROM steps WHERE key = ?", (key,))
+def listed(connection: sqlite3.Connection) -> dict[str, CacheRecord]:
+    """Every record by its key."""
+    rows = connection.execute("SELECT key, layer, diff_id, created, ran, seconds FROM steps")
+    return {key: _record(*row) for key, *row in rows}
+
+
+def forget(connection: sqlite3.Connection, keys: Iterable[str]) -> None:
+    connection.executemany("DELETE FROM steps WHERE key = ?", ((key,) for key in keys))
 
 
 def forget_all(connection: sqlite3.Connection) -> None:
@@ -80,4 +78,16 @@ def forget_diff_ids(connection: sqlite3.Connection, blobs: set[Digest]) -> None:
     """Drop what is known about blobs that are gone."""
     connection.executemany(
         "DELETE FROM diff_ids WHERE blob = ?", ((str(digest),) for digest in blobs)
+    )
+
+
+def _record(
+    layer: str | None, diff_id: str | None, created: str, ran: str, seconds: float
+) -> CacheRecord:
+    return CacheRecord(
+        layer=decode_descriptor(layer) if layer else None,
+        diff_id=Digest.parse(diff_id) if diff_id else None,
+        created=created,
+        ran=ran,
+        seconds=seconds,
     )

@@ -5,24 +5,25 @@ database (`index.db`). A process killed at any moment leaves a store that works;
 left lying about goes when the store is used next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from amphora.core.descriptor import CONFIG_TYPES, Descriptor
+from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import NotFoundError, StoreError
 from amphora.core.reference import Reference
-from amphora.oci import check, names, referrers, steps
+from amphora.oci import check, names, referrers, steps, uses
 from amphora.oci.blobs import BlobStore
-from amphora.oci.config import ImageConfig
 from amphora.oci.database import Database
-from amphora.oci.garbage import Freed, delete_unreachable
-from amphora.oci.graph import read_document, walk
+from amphora.oci.garbage import Freed, bury, empty
+from amphora.oci.graph import walk
 from amphora.oci.names import NamedImage
 from amphora.oci.steps import CacheRecord
+from amphora.oci.uses import Use
+from amphora.oci.workspace import workspace
 from amphora.system.files import explain_full_disk, locked
 
 
@@ -125,7 +126,7 @@ class Store:
         if record is None or record.layer is None or self.blobs.has(record.layer.digest):
             return record
         with self.database.writing() as connection:
-            steps.forget(connection, key)
+            steps.forget(connection, [key])
         return None
 
     def remember_diff_id(self, blob: Digest, diff_id: Digest) -> None:
@@ -137,39 +138,31 @@ class Store:
         with self.database.reading() as connection:
             return steps.get_diff_id(connection, blob)
 
-    def live_chain_ids(self) -> set[Digest]:
-        """The chain IDs of all images that have a name: the snapshots worth keeping.
-
-        Raises DigestMismatchError and ManifestError for a damaged image.
-        """
-        return {
-            chain_id
-            for image in self.images()
-            for descriptor in walk(self.blobs, image.descriptor, allow_absent=True)
-            if descriptor.media_type in CONFIG_TYPES
-            for chain_id in ImageConfig.decode(
-                read_document(self.blobs, descriptor.digest)
-            ).chain_ids
-        }
+    def note_uses(self, taken: Mapping[str, Use]) -> None:
+        """Note which remembered steps a build needed, by their keys; not worth waiting for."""
+        if taken:
+            with self.database.writing(durable=False) as connection:
+                uses.note(connection, taken)
 
     def collect_garbage(
-        self,
-        *,
-        cache: bool = False,
-        remove_snapshots: Callable[[set[Digest]], Freed] | None = None,
+        self, *, cache: bool = False, also: Callable[[], Freed] | None = None
     ) -> Freed:
         """Delete what neither a name nor a step record leads to; with `cache`, records too.
 
-        `remove_snapshots` is given the chain IDs that live on and deletes the other snapshots.
+        `also` deletes more, while nobody else uses the store. Layers that were unpacked need the
+        worker to be deleted.
         Raises StoreError if anybody, this process included, is `using()` the store, and
         DigestMismatchError or ManifestError, deleting nothing, if an image is damaged.
         """
-        with self._exclusive():
-            live_chain_ids = self.live_chain_ids()
-            freed = delete_unreachable(self.blobs, self.database, drop_steps=cache)
-            if remove_snapshots is not None:
-                freed += remove_snapshots(live_chain_ids)
-            self._write_layout()
+        with workspace(self.root) as grave:
+            with self._exclusive():
+                forget = steps.forget_all if cache else None
+                freed = bury(self.blobs, self.database, grave, forget=forget)
+                freed += Freed(0, self.blobs.sweep())
+                if also is not None:
+                    freed += also()
+                self._write_layout()
+            empty(grave)
         return freed
 
     def sweep(self) -> int:

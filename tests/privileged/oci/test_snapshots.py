@@ -15,12 +15,23 @@ import pytest
 from amphora.core.descriptor import OCI_LAYER, OCI_LAYER_GZIP
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError, LayerError, NotFoundError
+from amphora.core.platform import Platform
+from amphora.core.reference import Reference
+from amphora.oci.assembly import put_image
 from amphora.oci.blobs import BlobStore
-from amphora.oci.config import chain_id
+from amphora.oci.config import ImageConfig, chain_id
 from amphora.oci.layers.diff import write_diff
 from amphora.oci.layers.writer import LayerWriter
-from amphora.oci.snapshots import Layer, Snapshots, remove_snapshots
-from amphora.oci.workspace import abandoned_workspaces, sweep_workspaces, workspace
+from amphora.oci.snapshots import Layer, Snapshots
+from amphora.oci.steps import CacheRecord
+from amphora.oci.store import Store
+from amphora.oci.uses import Use
+from amphora.oci.workspace import (
+    abandoned_workspaces,
+    remove_tree,
+    sweep_workspaces,
+    workspace,
+)
 from amphora.system.namespace import run_inside
 
 pytestmark = pytest.mark.privileged
@@ -157,7 +168,8 @@ def test_changes_go_unless_they_are_kept(blobs, layer, in_worker):
                 overlay.keep([below.diff_id, written.diff_id])
             kept = Layer(written.descriptor, written.diff_id)
             from_kept = seen(blobs, [below, kept])
-        remove_snapshots(blobs.root, set())
+        for name in snapshot_names(blobs):
+            remove_tree(blobs.root / "snapshots" / name)
         return from_kept, seen(blobs, [below, kept])
 
     expected = {"d/f": "changed"}
@@ -306,16 +318,25 @@ def test_workspaces_are_removed_whatever_is_in_them(blobs, in_worker):
     assert in_worker(fill) == []
 
 
-def test_only_dead_snapshots_are_removed(blobs, layer, in_worker):
+def test_snapshots_stay_that_an_image_or_a_step_has(blobs, layer, in_worker):
     one, two = layer(a="1"), layer(b="2")
+    store = Store(blobs.root)
+    config = ImageConfig(Platform.host(), diff_ids=(one.diff_id,))
+    store.tag(Reference.parse("it"), put_image(blobs, config, [one.blob]))
+    below, step = chain_id([one.diff_id]), chain_id([one.diff_id, two.diff_id])
+    store.cache_put("key", CacheRecord(two.blob, two.diff_id, "", "native", 1.0))
+    store.note_uses({"key": Use("RUN it", "linux/amd64", below, step)})
 
-    def remove():
+    def collect(**options):
         seen(blobs, [one, two])
         seen(blobs, [two])
-        return remove_snapshots(blobs.root, {chain_id([one.diff_id])}).count
+        return store.collect_garbage(**options).count
 
-    assert in_worker(remove) == 2
-    assert snapshot_names(blobs) == {chain_id([one.diff_id]).hex}
+    assert in_worker(collect) == 1
+    assert snapshot_names(blobs) == {below.hex, step.hex}
+    assert in_worker(lambda: collect(cache=True)) == 3  # and the blob
+    assert snapshot_names(blobs) == {below.hex}
+    assert list((blobs.root / "work").iterdir()) == []
 
 
 def test_the_media_type_does_not_matter(blobs, layer, in_worker):

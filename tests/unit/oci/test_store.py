@@ -9,9 +9,11 @@ from amphora.core.descriptor import OCI_INDEX, OCI_LAYER, Descriptor
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError, DiskFullError, NotFoundError, StoreError
 from amphora.core.reference import Reference
+from amphora.oci import uses
 from amphora.oci.garbage import Freed
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
+from amphora.oci.uses import Use
 
 HELLO = Reference.parse("localhost:5000/hello:1.0")
 
@@ -179,18 +181,34 @@ def test_garbage_collection_waits_for_nobody(store):
     store.collect_garbage()
 
 
-def test_snapshots_of_live_images_are_announced(store, make):
+def test_unpacked_layers_of_images_stay_and_others_go_with_what_else_is_to_go(store, make):
     made = make.variant("linux/arm64", "one", "two")
     store.tag(HELLO, make.index(made.manifest))
     one, two = Digest.of(b"one"), Digest.of(b"two")
-    asked = []
+    live = {one.hex, Digest.of(f"{one} {two}".encode()).hex}
+    for name in (*live, two.hex):
+        (store.root / "snapshots" / name / "usr").mkdir(parents=True)
+    assert store.collect_garbage(also=lambda: Freed(2, 100)) == Freed(3, 100)
+    assert {path.name for path in (store.root / "snapshots").iterdir()} == live
+    assert list((store.root / "work").iterdir()) == []
 
-    def remove(chain_ids):
-        asked.append(chain_ids)
-        return Freed(2, 100)
 
-    assert store.collect_garbage(remove_snapshots=remove) == Freed(2, 100)
-    assert asked == [{one, Digest.of(f"{one} {two}".encode())}]
+def test_a_store_of_before_learns_when_steps_are_used(store, make):
+    """As version 1 left it: without the tables that tell."""
+    store.tag(HELLO, make.image("linux/arm64"))
+    record = CacheRecord(None, None, "2026-01-02T03:04:05Z", "native", 1.0)
+    store.cache_put("key", record)
+    connection = sqlite3.connect(store.root / "index.db")
+    for statement in ("DROP TABLE uses", "DROP TABLE sizes", "PRAGMA user_version = 1"):
+        connection.execute(statement)
+    connection.close()
+    again = Store(store.root)
+    assert again.cache_get("key") == record
+    assert [image.reference for image in again.images()] == [HELLO]
+    again.note_uses({"key": Use("RUN it", "linux/arm64", None, None)})
+    again.note_uses({"key": Use("RUN it", "linux/arm64", None, None)})
+    with again.database.reading() as connection:
+        assert uses.listed(connection)["key"].times == 2
 
 
 def test_threads_share_a_store(store, make):
