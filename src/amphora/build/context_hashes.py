@@ -5,6 +5,7 @@ store/contexts/<digest of the path>    the files of a directory, as FileHashes h
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _KEPT = 50
 
 
 class ContextHashes:
-    """The directories that are read from by builds that go on together."""
+    """The directories that one build reads from."""
 
     def __init__(self, store_root: Path) -> None:
         self._directory = store_root / _DIRECTORY
@@ -34,14 +35,25 @@ class ContextHashes:
     def keep(self) -> None:
         """Write down what was read, for the next build. Raises DiskFullError."""
         self._directory.mkdir(exist_ok=True)
-        for hashes in self._opened.values():
+        for path, hashes in self._opened.items():
             hashes.keep()
+            with suppress(FileNotFoundError):  # nothing in it had settled
+                os.utime(path)
         with suppress(FileNotFoundError):  # another build tidies up as well
             known = sorted(self._directory.iterdir(), key=lambda path: path.stat().st_mtime)
             for path in known[:-_KEPT]:
                 path.unlink()
 
 
-def forget_contexts(store_root: Path) -> None:
-    """Delete all of it, while nobody uses the store."""
-    remove_tree(store_root / _DIRECTORY)
+def kept_contexts(store_root: Path) -> list[Path]:
+    """What is kept, a file for each directory; its time is that of the last build from it."""
+    return sorted((store_root / _DIRECTORY).glob("*"))
+
+
+def forget_contexts(store_root: Path, names: Iterable[str] | None = None) -> None:
+    """Delete all of it, or what is named: files are read again then."""
+    if names is None:
+        remove_tree(store_root / _DIRECTORY)
+        return
+    for name in names:
+        (store_root / _DIRECTORY / name).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "base": "Make base images from a distribution's packages.",
     "build": "Build an image for several platforms from one Dockerfile.",
     "bake": "Build the targets of a bake file or a compose file, side by side.",
-    "builder": "Make, choose, list, stop and remove builders: stores with limits of their own.",
+    "builder": "Builders: stores with limits of their own. What their caches take; prune them.",
     "history": "Look at builds of before, and at those under way.",
     "image": "List, inspect and remove images.",
     "pull": "Fetch an image, all platforms or some, from a registry.",

@@ -21,8 +21,9 @@ from msgspec.structs import asdict
 
 from amphora.oci.garbage import Freed
 from amphora.oci.workspace import remove_tree
-from amphora.system.files import locked, write_atomically
+from amphora.system.files import is_locked, locked, write_atomically
 from amphora.system.tasks import in_thread
+from amphora.system.usage import disk_usage
 
 _DIRECTORY = "mounts"
 _ABOUT = "about.json"
@@ -51,12 +52,18 @@ class CacheIdentity(Struct, frozen=True):
 
 
 class KeptCache(Struct, frozen=True):
-    """A cache as it is listed: the bytes of all copies, and when it was last used."""
+    """A cache as it is listed: the bytes of all copies, and when it was first and last used.
 
+    `key` is that of its identity; `in_use` that a build has a copy of it now.
+    """
+
+    key: str
     id: str
     copies: int
     size: int
+    created: float
     used: float
+    in_use: bool
 
 
 class CacheMounts:
@@ -96,9 +103,27 @@ class CacheMounts:
         freed = Freed()
         for home in list(self._directory.iterdir()):
             if home.name.startswith(_NEW) or not only_unfinished:
-                freed += Freed(1, _size(home))
+                freed += Freed(1, disk_usage(home))
                 remove_tree(home)
         return freed
+
+    def bury(self, key: str, grave: Path) -> bool:
+        """Move a cache that nobody uses into a grave on the same disk; True if that was done.
+
+        Builds may go on beside it: who comes for it makes a new one.
+        """
+        locks = sorted((self._directory / key).glob("*.lock"))
+        with ExitStack() as stack:
+            try:
+                for lock in locks:
+                    stack.enter_context(locked(lock, wait=False))
+            except BlockingIOError:
+                return False
+            for lock in locks:
+                copy = lock.with_suffix("")
+                if copy.exists():
+                    copy.rename(grave / f"{key}-{copy.name}")
+        return True
 
     async def _make(
         self, identity: CacheIdentity, copy: Path, fill: Callable[[Path], None]
@@ -152,23 +177,23 @@ async def _locked_soon(path: Path, *, shared: bool = False) -> AsyncIterator[Non
 
 
 def _is_cache(home: Path) -> bool:
-    return not home.name.startswith(_NEW) and (home / _ABOUT).is_file()
+    """Not one of which only the locks are left, or that nobody has filled yet."""
+    return not home.name.startswith(_NEW) and (home / _ABOUT).is_file() and bool(_copies(home))
 
 
 def _describe(home: Path) -> KeptCache:
     about = home / _ABOUT
-    copies = [path for path in home.iterdir() if path.name.isdecimal()]
+    copies = _copies(home)
     return KeptCache(
+        key=home.name,
         id=json.loads(about.read_bytes())["id"],
         copies=len(copies),
-        size=sum(map(_size, copies)),
+        size=sum(map(disk_usage, copies)),
+        created=min(lock.stat().st_mtime for lock in home.glob("*.lock")),
         used=about.stat().st_mtime,
+        in_use=any(map(is_locked, home.glob("*.lock"))),
     )
 
 
-def _size(directory: Path) -> int:
-    """The bytes of all files below a directory; links are not followed."""
-    total = 0
-    for path, _, files in os.walk(directory):
-        total += sum(os.lstat(os.path.join(path, name)).st_size for name in files)  # noqa: PTH118
-    return total
+def _copies(home: Path) -> list[Path]:
+    return [path for path in home.iterdir() if path.name.isdecimal()]

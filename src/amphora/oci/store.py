@@ -53,6 +53,19 @@ class Store:
             self.sweep()
             yield
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else away; raises StoreError if anybody is `using()` the store."""
+        try:
+            with locked(self.root / "lock", wait=False):
+                yield
+        except BlockingIOError as error:
+            raise StoreError(
+                f"the store {self.root} is in use by another amphora",
+                why="a build, pull, push or registry is working in it",
+                next_command="wait for the other command to finish and run it again",
+            ) from error
+
     def tag(self, reference: Reference, descriptor: Descriptor) -> None:
         """Let a name point at an image; raises NotFoundError if its content is not here."""
         with self._shared():
@@ -155,7 +168,7 @@ class Store:
         DigestMismatchError or ManifestError, deleting nothing, if an image is damaged.
         """
         with workspace(self.root) as grave:
-            with self._exclusive():
+            with self.alone():
                 forget = steps.forget_all if cache else None
                 freed = bury(self.blobs, self.database, grave, forget=forget)
                 freed += Freed(0, self.blobs.sweep())
@@ -197,18 +210,6 @@ class Store:
     def _shared(self) -> Iterator[None]:
         with locked(self.root / "lock", shared=True):
             yield
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        try:
-            with locked(self.root / "lock", wait=False):
-                yield
-        except BlockingIOError as error:
-            raise StoreError(
-                f"the store {self.root} is in use by another amphora",
-                why="a build, pull, push or registry is working in it",
-                next_command="wait for the other command to finish and run it again",
-            ) from error
 
 
 def _unknown_name(reference: Reference, images: list[NamedImage]) -> NotFoundError:

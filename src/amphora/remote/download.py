@@ -3,14 +3,14 @@
     store/remote/records/<sha256 of the URL>   what the server said of it (JSON)
     store/remote/files/<sha256 of the content>
 
-Both are written whole and renamed; `amphora store gc --cache` removes them.
+Both are written whole and renamed. The time of a record is that of its last use.
 https://www.rfc-editor.org/rfc/rfc9110#name-conditional-requests
 """
 
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -35,11 +35,12 @@ _ATTEMPTS = 3
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """What a server said when the file was fetched last."""
+    """What a server said when the file was fetched last, and the URL as messages show it."""
 
     digest: str
     etag: str = ""
     last_modified: str = ""
+    shown: str = ""
 
 
 class Download(Struct, frozen=True):
@@ -48,6 +49,20 @@ class Download(Struct, frozen=True):
     path: Path
     digest: Digest
     modified: int
+
+
+class KeptDownload(Struct, frozen=True):
+    """A file that was fetched, as it is listed: `name` tells its record, `path` is its content.
+
+    `shown` is its URL without a password or a query; times are in seconds since 1970.
+    """
+
+    name: str
+    shown: str
+    path: Path
+    size: int
+    created: float
+    used: float
 
 
 class Downloads:
@@ -66,6 +81,7 @@ class Downloads:
         record = self._read_record(url)
         if record is not None and checksum is not None:
             if record.digest == str(checksum):
+                self._touch(url)
                 return self._download(record)
             if not record.digest.startswith(checksum.algorithm):
                 record = None
@@ -82,12 +98,14 @@ class Downloads:
         async with _answer(url, _conditions(record)) as response:
             if response.status_code == httpx2.codes.NOT_MODIFIED and record is not None:
                 _check(url, Digest.parse(record.digest), checksum)
+                self._touch(url)
                 return self._download(record)
             if response.status_code != httpx2.codes.OK:
                 raise failures.refused(shown_url(url), response.status_code, response.reason_phrase)
             headers = response.headers
             digest = await self._receive(url, response, checksum)
-        record = _Record(str(digest), headers.get("etag", ""), headers.get("last-modified", ""))
+        etag, modified = headers.get("etag", ""), headers.get("last-modified", "")
+        record = _Record(str(digest), etag, modified, shown_url(url))
         self._records.mkdir(parents=True, exist_ok=True)
         write_atomically(self._record_path(url), msgspec.json.encode(record))
         return self._download(record)
@@ -116,12 +134,15 @@ class Downloads:
 
     def _read_record(self, url: str) -> _Record | None:
         """What is known of the URL, if the file is still there."""
-        try:
-            content = self._record_path(url).read_bytes()
-            record = msgspec.json.decode(content, type=_Record)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        record = _read(self._record_path(url))
+        if record is None:
             return None
         return record if self._file_path(Digest.parse(record.digest)).exists() else None
+
+    def _touch(self, url: str) -> None:
+        """Used again, if it was not removed in this very moment."""
+        with suppress(FileNotFoundError):
+            os.utime(self._record_path(url))
 
     def _download(self, record: _Record) -> Download:
         digest = Digest.parse(record.digest)
@@ -131,12 +152,45 @@ class Downloads:
         return self._records / hashlib.sha256(url.encode()).hexdigest()
 
     def _file_path(self, digest: Digest) -> Path:
-        return self._files / f"{digest.algorithm}-{digest.hex}"
+        return _file_of(self._files, digest)
 
 
-def forget_downloads(store_root: Path) -> None:
-    """Delete what was fetched, while nobody uses the store."""
-    remove_tree(store_root / _DIRECTORY)
+def kept_downloads(store_root: Path) -> list[KeptDownload]:
+    """Every URL that was fetched; what nobody fetched to its end, or is damaged, is left out."""
+    found = []
+    for path in (store_root / _DIRECTORY / "records").glob("*"):
+        with suppress(FileNotFoundError):
+            record = _read(path)
+            if record is not None:
+                file = _file_of(store_root / _DIRECTORY / "files", Digest.parse(record.digest))
+                status, used = file.stat(), path.stat().st_mtime
+                size, created = status.st_size, status.st_mtime
+                found.append(KeptDownload(path.name, record.shown, file, size, created, used))
+    return found
+
+
+def forget_downloads(store_root: Path, names: Collection[str] | None = None) -> None:
+    """Delete what was fetched, all of it or what is named, while nobody uses the store."""
+    if names is None:
+        remove_tree(store_root / _DIRECTORY)
+        return
+    for name in names:
+        (store_root / _DIRECTORY / "records" / name).unlink(missing_ok=True)
+    needed = {kept.path for kept in kept_downloads(store_root)}
+    for path in (store_root / _DIRECTORY / "files").glob("*"):
+        if path not in needed:
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> _Record | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Record)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def _file_of(files: Path, digest: Digest) -> Path:
+    return files / f"{digest.algorithm}-{digest.hex}"
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from amphora.cli.builder_names import BUILDER
+from amphora.cli.commands.builder_cache import disk_usage, prune
 from amphora.cli.configuration import chosen_name, find_builder
 from amphora.cli.foreign_flags import CreateCommand, check_driver, refuse_endpoint
 from amphora.cli.options import format_option, pass_own_settings, platform_option
@@ -18,11 +19,15 @@ from amphora.core.settings import Settings
 
 @click.group("builder")
 def command() -> None:
-    """Make, choose, list, stop and remove builders.
+    """Make, choose, list, stop and remove builders; see what their caches take, and prune them.
 
     A builder is a store of its own, with images, cache and history that no other builder sees,
     and may have fixed platforms and limits. No daemon runs for it. `default` is always there.
     """
+
+
+for each in (disk_usage, prune):
+    command.add_command(each)
 
 
 @command.command(cls=CreateCommand)

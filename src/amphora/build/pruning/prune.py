@@ -1,0 +1,144 @@
+"""The entries of a store's build cache, wherever they are kept, and removing some of them."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from amphora.build.context_hashes import forget_contexts, kept_contexts
+from amphora.build.pruning.filters import Filter, matching
+from amphora.build.pruning.limits import Limits, choose, freed_by
+from amphora.core.digest import Digest
+from amphora.oci import steps
+from amphora.oci.cache_entry import CacheEntry, EntryType, Piece, PieceKind
+from amphora.oci.cache_mounts import CacheMounts
+from amphora.oci.cached_steps import cached
+from amphora.oci.garbage import Content, bury, empty
+from amphora.oci.store import Store
+from amphora.oci.workspace import workspace
+from amphora.remote.download import forget_downloads, kept_downloads
+from amphora.system.usage import free_space
+
+
+class Pruned(Struct, frozen=True):
+    """What was removed, and the bytes that are free now.
+
+    Less than the entries had together where images, or entries that stay, have some of it.
+    """
+
+    entries: list[CacheEntry]
+    freed: int
+
+
+def entries_of(store: Store) -> list[CacheEntry]:
+    """All of the cache; needs the worker. Raises what `cached` raises."""
+    return [
+        *cached(store.blobs, store.database),
+        *_mounts(store.root),
+        *_downloads(store.root),
+        *_contexts(store.root),
+    ]
+
+
+def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: bool) -> Pruned:
+    """Remove what is meant and nobody uses; with `internal`, what images give again, too.
+
+    Raises StoreError while another process uses the store, and what `entries_of` raises.
+    """
+    with workspace(store.root) as grave:
+        with store.alone():
+            found = entries_of(store)
+            counted = [each for each in found if internal or each.type != EntryType.INTERNAL]
+            candidates = [each for each in matching(counted, filters) if not each.in_use]
+            gone = choose(candidates, counted, limits, free_space(store.root))
+            clean = internal and not filters and not limits.given
+            _remove_content(store, gone, grave, internal=internal, clean=clean)
+            gone = [each for each in gone if _remove_file(store.root, each, grave)]
+        empty(grave)
+    return Pruned(gone, freed_by(gone, found))
+
+
+def _remove_content(
+    store: Store, gone: Collection[CacheEntry], grave: Path, *, internal: bool, clean: bool
+) -> None:
+    """Steps with their layers; `clean` has everything forgotten that builds ever measured."""
+    pieces = {piece for entry in gone for piece in entry.pieces}
+    blobs = {Digest.parse(piece.name) for piece in pieces if piece.kind is PieceKind.BLOB}
+    snapshots = {piece.name for piece in pieces if piece.kind is PieceKind.SNAPSHOT}
+
+    def forget(connection: sqlite3.Connection) -> None:
+        if clean:
+            steps.forget_all(connection)
+        else:
+            steps.forget(connection, (entry.name for entry in gone if entry.step))
+
+    bury(
+        store.blobs,
+        store.database,
+        grave,
+        forget=forget,
+        only=Content(blobs, snapshots),
+        unpacked_images=not internal,
+    )
+
+
+def _remove_file(root: Path, entry: CacheEntry, grave: Path) -> bool:
+    """What is no step and no content; False if somebody came to use it meanwhile."""
+    match entry.type:
+        case EntryType.CACHE_MOUNT:
+            return CacheMounts(root).bury(entry.name, grave)
+        case EntryType.DOWNLOAD:
+            forget_downloads(root, [entry.name])
+        case EntryType.CONTEXT:
+            forget_contexts(root, [entry.name])
+    return True
+
+
+def _mounts(root: Path) -> list[CacheEntry]:
+    return [
+        CacheEntry(
+            name=kept.key,
+            type=EntryType.CACHE_MOUNT,
+            description=f"cache mount {kept.id}",
+            created=kept.created,
+            used=kept.used,
+            pieces=(Piece(PieceKind.FILE, f"mounts/{kept.key}", kept.size),),
+            mutable=True,
+            in_use=kept.in_use,
+        )
+        for kept in CacheMounts(root).kept()
+    ]
+
+
+def _downloads(root: Path) -> list[CacheEntry]:
+    return [
+        CacheEntry(
+            name=kept.name,
+            type=EntryType.DOWNLOAD,
+            description=f"fetched from {kept.shown or 'a URL'}",
+            created=kept.created,
+            used=kept.used,
+            pieces=(Piece(PieceKind.FILE, f"remote/{kept.path.name}", kept.size),),
+        )
+        for kept in kept_downloads(root)
+    ]
+
+
+def _contexts(root: Path) -> list[CacheEntry]:
+    found = []
+    for path in kept_contexts(root):
+        status = path.stat()
+        piece = Piece(PieceKind.FILE, f"contexts/{path.name}", status.st_size)
+        found.append(
+            CacheEntry(
+                name=path.name,
+                type=EntryType.CONTEXT,
+                description="digests of the files of a directory",
+                created=status.st_mtime,
+                used=status.st_mtime,
+                pieces=(piece,),
+                mutable=True,
+            )
+        )
+    return found
