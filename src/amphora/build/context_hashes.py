@@ -19,7 +19,7 @@ _KEPT = 50
 
 
 class ContextHashes:
-    """The directories that one build reads from."""
+    """The directories that are read from by builds that go on together."""
 
     def __init__(self, store_root: Path) -> None:
         self._directory = store_root / _DIRECTORY

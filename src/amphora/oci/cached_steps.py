@@ -175,5 +175,5 @@ def _changed(path: Path) -> float:
 def _seconds(created: str) -> float:
     """Since 1970, of RFC 3339; 0 for what says nothing."""
     with suppress(ValueError, OverflowError):  # a cache of somebody else's may say anything
-        return datetime.fromisoformat(created).timestamp()
+        return max(0.0, datetime.fromisoformat(created).timestamp())
     return 0.0

@@ -16,7 +16,7 @@ from amphora.oci import names
 from amphora.oci.blobs import BlobStore
 from amphora.oci.graph import MAX_DOCUMENT_SIZE, children, walk
 from amphora.oci.model import Index
-from amphora.oci.referrers import orphans
+from amphora.oci.referrers import reach
 from amphora.system.files import (
     explain_full_disk,
     explain_refusal_to_write,
@@ -122,7 +122,7 @@ def _orphans(blobs: BlobStore, index: Index) -> set[Digest]:
         names.NamedImage(names.name_of(entry) or Reference("", "", None, entry.digest), entry, "")
         for entry in index.manifests
     ]
-    return {image.descriptor.digest for image in orphans(blobs, images)}
+    return {image.descriptor.digest for image in reach(blobs, images).orphans}
 
 
 def _choose(directory: Path, index: Index, tag: str, digest: Digest | None) -> Descriptor:

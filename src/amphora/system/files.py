@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from amphora.core.errors import DiskFullError, InvalidValueError
+from amphora.system.usage import free_space
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REFUSALS = frozenset(
@@ -58,14 +59,13 @@ def disk_full(path: Path) -> DiskFullError:
     return DiskFullError(
         f"cannot write below {path}",
         why=os.strerror(errno.ENOSPC).lower(),
-        next_command="free some space (`amphora image rm` helps) and run it again",
+        next_command="free some space (`amphora builder prune` helps) and run it again",
     )
 
 
 def is_disk_full(path: Path) -> bool:
     """Has the file system of `path` no space left? For programs that do not say why they failed."""
-    space = os.statvfs(path)
-    return space.f_bavail * space.f_frsize < _NO_SPACE_BYTES
+    return free_space(path) < _NO_SPACE_BYTES
 
 
 def sync_directory(path: Path) -> None:

@@ -104,6 +104,29 @@ def test_what_a_killed_build_left_goes_and_all_goes_when_asked(caches, tmp_path)
     assert directory.stat().st_mode & 0o777 == 0o711
     (tmp_path / "mounts/.new-1234").mkdir()
     assert caches.remove(only_unfinished=True).count == 1
-    assert [(cache.copies, cache.size) for cache in caches.kept()] == [(1, 1000)]
+    (kept,) = caches.kept()
+    assert (kept.copies, kept.in_use, kept.size >= 1000) == (1, False, True)
     assert caches.remove().size >= 1000
     assert not list((tmp_path / "mounts").iterdir())
+
+
+def test_one_that_nobody_holds_is_buried_and_made_anew_by_who_comes(caches, tmp_path):
+    grave = tmp_path / "grave"
+    grave.mkdir()
+
+    async def main():
+        first, let_go = await take(caches, "private")
+        _, let_go_too = await take(caches, "private")
+        (first / "file").write_text("old")
+        await let_go()
+        (kept,) = caches.kept()
+        refused = (kept.in_use, caches.bury(kept.key, grave))
+        await let_go_too()
+        gone = caches.bury(kept.key, grave)
+        listed = caches.kept()
+        again, _ = await take(caches, "shared")
+        return refused, gone, listed, again == first, list(again.iterdir())
+
+    assert asyncio.run(main()) == ((True, False), True, [], True, [])
+    assert len(list(grave.iterdir())) == 2
+    assert [cache.copies for cache in caches.kept()] == [1]

@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
+import os
 
 import pytest
 
 from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError, FetchError
-from amphora.remote.download import Downloads, forget_downloads
+from amphora.remote.download import Downloads, forget_downloads, kept_downloads
 
 DATE = "Sun, 09 Sep 2001 01:46:40 GMT"
 CONTENT = b"content\n" * 100_000
@@ -145,3 +146,25 @@ def test_what_was_fetched_can_be_forgotten(downloads, web, page, tmp_path):
     forget_downloads(tmp_path / "store")
     assert not (tmp_path / "store/remote").exists()
     assert fetch(downloads, web.url("/file")).path.read_bytes() == b"x"
+
+
+def test_what_was_fetched_is_listed_without_secrets_and_forgotten_by_name(
+    downloads, web, page, tmp_path
+):
+    root = tmp_path / "store"
+    web.pages["/one"] = page(b"same", headers={"ETag": '"1"'})
+    web.pages["/two?token=secret"] = page(b"same")
+    fetch(downloads, web.url("/one"))
+    fetch(downloads, web.url("/two?token=secret"))
+    for record in (root / "remote/records").iterdir():
+        os.utime(record, (1, 1))
+    fetch(downloads, web.url("/one"))  # unchanged, but used
+    two, one = sorted(kept_downloads(root), key=lambda kept: kept.used)
+    assert (one.shown, two.shown) == (web.url("/one"), web.url("/two"))
+    assert (one.size, two.used, one.used > 1, one.path == two.path) == (4, 1, True, True)
+    forget_downloads(root, [one.name])
+    assert [kept.name for kept in kept_downloads(root)] == [two.name]
+    assert two.path.exists()
+    forget_downloads(root, [two.name])
+    assert kept_downloads(root) == []
+    assert not two.path.exists()

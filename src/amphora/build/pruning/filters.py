@@ -86,8 +86,8 @@ def _flag(key: str, value: str) -> Filter:
 
 
 def _text(key: str, sign: str, value: str) -> Filter:
-    if key == "type" and sign != "~=":
-        EntryType(value)
+    if key == "type" and sign != "~=" and value not in set(EntryType):
+        raise ValueError(f"the types are {', '.join(EntryType)}")
     if sign == "~=":
         try:
             pattern = re.compile(value)
