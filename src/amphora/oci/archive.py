@@ -24,7 +24,7 @@ from amphora.oci.graph import MAX_DOCUMENT_SIZE, walk
 from amphora.oci.members import Member, malformed, members
 from amphora.oci.model import Index
 from amphora.oci.store import Store
-from amphora.system.files import replacing
+from amphora.system.files import copy_file, replacing
 
 _BLOB = re.compile(r"blobs/(?P<algorithm>[a-z0-9]+)/(?P<hex>[a-f0-9]+)")
 
@@ -53,14 +53,13 @@ def export_archive(
     }
     index = names.index_of(sorted(images, key=lambda image: str(image[0])))
     documents = {names.LAYOUT_FILE: names.LAYOUT, names.INDEX_FILE: index.encode(), **(more or {})}
-    with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        for name, document in documents.items():
-            _add(archive, name, document)
-        for path in sorted(content):
-            member = tarfile.TarInfo(str(path.relative_to(blobs.root)))
-            with path.open("rb") as file:
-                member.size = os.fstat(file.fileno()).st_size
-                archive.addfile(member, file)
+    for name, document in documents.items():
+        _add(output, name, io.BytesIO(document), len(document))
+    for path in sorted(content):
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            _add(output, str(path.relative_to(blobs.root)), file, size)
+    output.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
 def save_archive(
@@ -95,10 +94,13 @@ def import_archive(store: Store, archive: BinaryIO) -> tuple[Imported, ...]:
     return imported
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add(output: BinaryIO, name: str, content: BinaryIO, size: int) -> None:
+    """One file; tarfile would write it in pieces of 10 kB."""
     member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
+    member.size = size
+    output.write(member.tobuf(tarfile.PAX_FORMAT))
+    copy_file(content, output)
+    output.write(bytes(-size % tarfile.BLOCKSIZE))
 
 
 def _store_members(blobs: BlobStore, archive: BinaryIO) -> Index:

@@ -6,8 +6,10 @@ as those of flock(2) do, but can be asked about without being taken.
 
 import errno
 import fcntl
+import io
 import os
 import secrets
+import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +25,10 @@ _REFUSALS = frozenset(
 )
 #: A file system with less than this left is full, for all practical purposes.
 _NO_SPACE_BYTES = 64 << 10
+
+_PIECE = 1 << 20
+#: What sendfile(2) takes in one call.
+_MOST_AT_ONCE = 0x7FFFF000
 
 #: struct flock of a 64-bit Linux, for a whole file; fcntl(2).
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -104,7 +110,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It is somebody's output, who may copy it elsewhere at once: the disk is not waited for.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with explain_full_disk(path.parent), _open_to_append(partial) as file:
+    with explain_full_disk(path.parent), _open_alone(partial) as file:
         try:
             file.truncate(0)
             yield file
@@ -115,10 +121,27 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def _open_to_append(path: Path) -> BinaryIO:
-    """Alone: waits for whoever writes this file now."""
-    flags = os.O_WRONLY | os.O_APPEND
-    return os.fdopen(_open_locked(path, flags, 0o666, fcntl.F_WRLCK, wait=True), "ab")
+def _open_alone(path: Path) -> BinaryIO:
+    """Waits for whoever writes this file now."""
+    return os.fdopen(_open_locked(path, os.O_WRONLY, 0o666, fcntl.F_WRLCK, wait=True), "wb")
+
+
+def copy_file(source: BinaryIO, output: BinaryIO) -> None:
+    """Write the rest of one file to another: in the kernel, where both are files of its own."""
+    try:
+        ours, theirs = source.fileno(), output.fileno()
+    except io.UnsupportedOperation:
+        shutil.copyfileobj(source, output, _PIECE)
+        return
+    output.flush()
+    try:
+        while os.sendfile(theirs, ours, None, _MOST_AT_ONCE):
+            pass
+    except OSError as error:
+        # A file that is appended to, for one; what was copied until then is not again.
+        if error.errno != errno.EINVAL:
+            raise
+        shutil.copyfileobj(source, output, _PIECE)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Files that are whole or not there, locks between processes, full disks."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from locks import until_waited_for
 
 from amphora.core.errors import DiskFullError
-from amphora.system.files import explain_full_disk, is_locked, locked, write_atomically
+from amphora.system.files import copy_file, explain_full_disk, is_locked, locked, write_atomically
 
 HOLDER = """
 import sys, time
@@ -144,3 +145,35 @@ def test_who_waited_for_a_lock_that_was_removed_locks_the_next_of_that_name(tmp_
     finally:
         done.set()
         waiting.join()
+
+
+def _at_end(path):
+    """A file that is appended to, which sendfile(2) does not write to."""
+    path.write_bytes(b"first ")
+    return path.open("ab")
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [lambda path: path.open("wb"), _at_end, lambda path: io.BytesIO()],
+    ids=["file", "appended", "memory"],
+)
+def test_the_rest_of_a_file_is_written_behind_what_was_written(opened, tmp_path):
+    (tmp_path / "source").write_bytes(b"skipped" + bytes(range(256)) * 10_000)
+    with (tmp_path / "source").open("rb") as source, opened(tmp_path / "output") as output:
+        assert source.read(7) == b"skipped"
+        output.write(b"header ")
+        copy_file(source, output)
+        output.write(b" end")
+        output.flush()
+        memory = output.getvalue() if isinstance(output, io.BytesIO) else None
+    written = (tmp_path / "output").read_bytes() if memory is None else memory
+    assert written.removeprefix(b"first ") == b"header " + bytes(range(256)) * 10_000 + b" end"
+
+
+def test_the_rest_of_a_file_goes_into_a_pipe(tmp_path):
+    (tmp_path / "source").write_bytes(bytes(1_000_000))
+    with subprocess.Popen(["wc", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as counted:
+        with (tmp_path / "source").open("rb") as source, counted.stdin as output:
+            copy_file(source, output)
+        assert int(counted.stdout.read()) == 1_000_000
