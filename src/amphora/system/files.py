@@ -134,13 +134,15 @@ def copy_file(source: BinaryIO, output: BinaryIO) -> None:
         shutil.copyfileobj(source, output, _PIECE)
         return
     output.flush()
+    position = source.tell()  # what was read of it may be more
     try:
-        while os.sendfile(theirs, ours, None, _MOST_AT_ONCE):
-            pass
+        while copied := os.sendfile(theirs, ours, position, _MOST_AT_ONCE):
+            position += copied
     except OSError as error:
-        # A file that is appended to, for one; what was copied until then is not again.
+        # A file that is appended to, for one.
         if error.errno != errno.EINVAL:
             raise
+        source.seek(position)
         shutil.copyfileobj(source, output, _PIECE)
 
 
