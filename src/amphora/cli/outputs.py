@@ -17,8 +17,7 @@ from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 
 if TYPE_CHECKING:
-    from amphora.build.export.options import Annotation, ImageOptions
-    from amphora.oci.layers.compressors import Compression
+    from amphora.build.export.options import Annotation, ImageOptions, LayerForm
 
 #: What `dest` means standard output by.
 STDOUT = "-"
@@ -45,7 +44,12 @@ _ANNOTATION = re.compile(
 _PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]+)\])?")
 
 #: Levels that people know, and the last one whose bytes are the same on every CPU.
-_LEVELS = {"gzip": (range(10), 2), "zstd": (range(23), 19), "uncompressed": (range(1), 0)}
+_LEVELS = {
+    "gzip": (range(10), 2),
+    "estargz": (range(10), 2),
+    "zstd": (range(23), 19),
+    "uncompressed": (range(1), 0),
+}
 
 
 class Output(Struct, frozen=True):
@@ -197,8 +201,13 @@ def _image_options(
     )
 
 
-def _compression(name: str, text: str) -> "Compression":
-    known: dict[str, Compression] = {"gzip": "gzip", "zstd": "zstd", "uncompressed": "none"}
+def _compression(name: str, text: str) -> "LayerForm":
+    known: dict[str, LayerForm] = {
+        "gzip": "gzip",
+        "zstd": "zstd",
+        "estargz": "estargz",
+        "uncompressed": "none",
+    }
     if name not in known:
         why = f"compression={name[:40]} is not among {', '.join(known)}"
         raise _wrong("--output", text, why, "compression=zstd")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from amphora.build.export.options import Annotation, ImageOptions
+from amphora.build.export.options import Annotation, ImageOptions, LayerForm
 from amphora.build.request import BuildResult, Variant
 from amphora.core.descriptor import (
     DOCKER_CONFIG,
@@ -12,19 +12,21 @@ from amphora.core.descriptor import (
     DOCKER_LAYER_GZIP,
     DOCKER_LIST,
     DOCKER_MANIFEST,
+    OCI_CONFIG,
     OCI_LAYER,
     OCI_LAYER_GZIP,
     OCI_LAYER_ZSTD,
     Descriptor,
 )
-from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError, InvalidValueError
 from amphora.oci.config import ImageConfig
 from amphora.oci.graph import children, read_document
 from amphora.oci.layers.compression import LayerReader
 from amphora.oci.layers.compressors import Compression
-from amphora.oci.layers.writer import LayerWriter
+from amphora.oci.layers.estargz import write_estargz
+from amphora.oci.layers.writer import LayerBlob, LayerWriter
 from amphora.oci.model import Index, Manifest
+from amphora.oci.snapshots import Layer
 from amphora.oci.steps import CacheRecord
 from amphora.oci.store import Store
 
@@ -65,13 +67,19 @@ def _variant(store: Store, result: BuildResult, variant: Variant, options: Image
     blobs, platform = store.blobs, variant.platform
     manifest = Manifest.decode(read_document(blobs, variant.manifest.digest))
     config = ImageConfig.decode(read_document(blobs, manifest.config.digest))
-    layers = []
-    for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
-        own = layer.digest in result.own_layers
-        changed = _compressed(store, layer, diff_id, options, own=own)
-        layers.append(_with_docker_type(changed) if options.docker_types else changed)
+    layers = [
+        _compressed(store, Layer(layer, diff_id), options, own=layer.digest in result.own_layers)
+        for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
+    ]
+    blobs_of_layers = tuple(layer.blob for layer in layers)
+    if options.docker_types:
+        blobs_of_layers = tuple(map(_with_docker_type, blobs_of_layers))
     annotations = {**manifest.annotations, **options.annotations_of("manifest", platform)}
-    manifest = replace(manifest, layers=tuple(layers), annotations=annotations)
+    manifest = replace(manifest, layers=blobs_of_layers, annotations=annotations)
+    diff_ids = tuple(layer.diff_id for layer in layers)
+    if diff_ids != config.diff_ids:
+        config = replace(config, diff_ids=diff_ids)
+        manifest = replace(manifest, config=blobs.put(config.encode(), OCI_CONFIG))
     if options.docker_types:
         stored_config = replace(manifest.config, media_type=DOCKER_CONFIG)
         manifest = replace(manifest, config=stored_config, media_type=DOCKER_MANIFEST)
@@ -81,42 +89,40 @@ def _variant(store: Store, result: BuildResult, variant: Variant, options: Image
     return Variant(platform, descriptor, sum(child.size for child in children(blobs, descriptor)))
 
 
-def _compressed(
-    store: Store, layer: Descriptor, diff_id: Digest, options: ImageOptions, *, own: bool
-) -> Descriptor:
+def _compressed(store: Store, layer: Layer, options: ImageOptions, *, own: bool) -> Layer:
     """The layer as the options want it, which may be as it is."""
     compression = options.compression
     if compression is None or not (own or options.force_compression):
         return layer
-    if options.level is None and _COMPRESSIONS.get(layer.media_type) == compression:
+    if options.level is None and _COMPRESSIONS.get(layer.blob.media_type) == compression:
         return layer
-    key = f"{diff_id} as {compression} {options.level}"
+    key = f"{layer.diff_id} as {compression} {options.level}"
     known = store.cache_get(key)
-    if known is not None and known.layer is not None:
-        return known.layer
-    made = _compress(store, layer, diff_id, compression, options.level)
-    store.cache_put(key, CacheRecord(made, diff_id, "", "worker", 0.0))
-    return made
+    if known is not None and known.layer is not None and known.diff_id is not None:
+        return Layer(known.layer, known.diff_id)
+    made = _compress(store, layer, compression, options.level)
+    store.cache_put(key, CacheRecord(made.descriptor, made.diff_id, "", "worker", 0.0))
+    return Layer(made.descriptor, made.diff_id)
 
 
-def _compress(
-    store: Store, layer: Descriptor, diff_id: Digest, compression: Compression, level: int | None
-) -> Descriptor:
-    with (
-        store.blobs.open(layer.digest) as file,
-        LayerWriter(store.blobs, compression, level) as writer,
-    ):
+def _compress(store: Store, layer: Layer, compression: LayerForm, level: int | None) -> LayerBlob:
+    with store.blobs.open(layer.blob.digest) as file:
         reader = LayerReader(file)
-        while chunk := reader.read(_CHUNK):
-            writer.write(chunk)
-        blob = writer.commit()
-    if blob.diff_id != diff_id:
+        if compression == "estargz":
+            made, read = write_estargz(store.blobs, reader, level)
+        else:
+            with LayerWriter(store.blobs, compression, level) as writer:
+                while chunk := reader.read(_CHUNK):
+                    writer.write(chunk)
+                made = writer.commit()
+            read = made.diff_id
+    if read != layer.diff_id:
         raise DigestMismatchError(
-            f"the layer {layer.digest} is not what its image says",
-            why=f"it unpacks to {blob.diff_id} in place of {diff_id}",
+            f"the layer {layer.blob.digest} is not what its image says",
+            why=f"it unpacks to {read} in place of {layer.diff_id}",
             next_command="run `amphora store check`, then pull or build the image again",
         )
-    return blob.descriptor
+    return made
 
 
 def _with_docker_type(layer: Descriptor) -> Descriptor:

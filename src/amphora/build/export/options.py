@@ -4,11 +4,15 @@ https://docs.docker.com/build/exporters/image-registry/, /build/metadata/annotat
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct, field
 
 from amphora.core.platform import Platform
 from amphora.oci.layers.compressors import Compression
+
+#: How layers can be compressed: as layers are, or as gzip that can be read file by file.
+LayerForm = Compression | Literal["estargz"]
 
 #: Where an annotation can be put.
 PLACES = ("manifest", "index", "manifest-descriptor", "index-descriptor")
@@ -31,7 +35,7 @@ class ImageOptions(Struct, frozen=True):
     attestations into the index, rather than beside the image.
     """
 
-    compression: Compression | None = None
+    compression: LayerForm | None = None
     level: int | None = None
     force_compression: bool = False
     docker_types: bool = False

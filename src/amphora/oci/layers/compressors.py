@@ -101,6 +101,14 @@ def _deflate(header: bytes, block: bytes, dictionary: bytes, level: int) -> byte
     return header + deflate.compress(block) + deflate.flush(isal_zlib.Z_SYNC_FLUSH)
 
 
+def gzip_member(content: bytes, level: int | None) -> bytes:
+    """A whole gzip member; the default level is that of layers."""
+    level = _LEVELS["gzip"][0] if level is None else level
+    deflate = isal_zlib.compressobj(level, isal_zlib.DEFLATED, _RAW_DEFLATE)
+    trailer = struct.pack("<II", isal_zlib.crc32(content), len(content) & 0xFFFFFFFF)
+    return b"".join((_GZIP_HEADER, deflate.compress(content), deflate.flush(), trailer))
+
+
 class _Zstd:
     """One zstd frame. The library cuts it into jobs by itself, the same for any thread count."""
 

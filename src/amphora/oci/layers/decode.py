@@ -14,13 +14,23 @@ from msgspec import Struct, field
 
 from amphora.core.errors import LayerError
 from amphora.oci.layers.encode import BLOCK
-from amphora.oci.layers.entry import DIRECTORY, FILE, Entry, layer_error, printable
+from amphora.oci.layers.entry import (
+    BLOCK_DEVICE,
+    CHARACTER_DEVICE,
+    DIRECTORY,
+    FILE,
+    Entry,
+    layer_error,
+    printable,
+)
 from amphora.oci.layers.stream import TarStream, truncated
 
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
 _SECOND = 1_000_000_000
 _LARGEST_META = 1024 * 1024
 _LARGEST_ID = 2**32 - 2
+
+_DEVICES = frozenset({CHARACTER_DEVICE, BLOCK_DEVICE})
 
 _OLD_FILE, _CONTIGUOUS = b"\0", b"7"
 _PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK = b"x", b"g", b"L", b"K"
@@ -126,8 +136,13 @@ def _entry(fields: tuple[bytes, ...], size: int, extra: _Extra) -> Entry:
         size=size if kind == FILE else 0,
         mtime=_time(records[b"mtime"]) if records.get(b"mtime") else _number(fields[5]) * _SECOND,
         link=extra.link or records.get(b"linkpath") or _text(fields[8]),
+        device=_device(fields) if kind in _DEVICES else (0, 0),
         attributes=_attributes(records),
     )
+
+
+def _device(fields: tuple[bytes, ...]) -> tuple[int, int]:
+    return _count(fields[12], "device"), _count(fields[13], "device")
 
 
 def _kind(flag: bytes, name: bytes) -> bytes:
