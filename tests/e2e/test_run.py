@@ -436,6 +436,11 @@ def test_a_private_network(seeded, pasta):
     assert line.split() == ["10.1.2.3", "db"]
 
 
+def test_the_host_is_at_an_address_of_its_own_where_that_is_asked_for(seeded):
+    flags = ("--network=host", "--add-host=it:host-gateway")
+    assert said(seeded, "grep 'it$' /etc/hosts", *flags).split() == ["127.0.0.1", "it"]
+
+
 def test_published_ports(seeded, pasta, running):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

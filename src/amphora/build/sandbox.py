@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.run_options import RunOptions
-from amphora.runtime.names import name_files
+from amphora.runtime.names import leads_to_host, name_files
 from amphora.runtime.networks import Networks
 from amphora.runtime.spec import Bind, Network
 from amphora.system.memory import scratch_directory
@@ -73,7 +73,7 @@ class Sandbox:
     async def entered(self) -> AsyncIterator[Surroundings]:
         """The network and its files, while a container uses them."""
         joined = (
-            self.networks.joined(keep=not self.insecure)
+            self.networks.joined(keep=not self.insecure, to_host=leads_to_host(self.options.hosts))
             if self.network == "default"
             else nullcontext[Network]("none" if self.network == "none" else "host")
         )

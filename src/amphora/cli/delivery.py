@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from amphora.build.attest.attach import attach_beside, attach_inside, forget_older
 from amphora.build.attest.names import PROVENANCE
-from amphora.build.export.files import export_directory, export_tar
+from amphora.build.export.files import export_directory, export_tar, unpack_image
 from amphora.build.export.image import export_image
 from amphora.build.export.options import ImageOptions
 from amphora.build.request import BuildResult
@@ -121,19 +121,22 @@ class Delivery(Struct, frozen=True):
     ) -> None:
         digest = form.image.digest
         exact = [replace(name, tag=None, digest=digest) for name in names]
-        self._name(form, exact if output.by_digest else names)
-        if output.canonical:
-            self._name(form, exact)
-        for name in exact if output.by_digest else names:
-            if output.push:
-                await self._push(form, name)
+        chosen = exact if output.by_digest else names
+        if output.stored:
+            self._name(form, [*chosen, *exact] if output.canonical else chosen)
+            if output.dangling and not names:
+                self._name(form, [replace(output.dangling, tag=None, digest=digest)])
+        if output.unpacked:
+            await in_thread(unpack_image, self.store, form.variants)
+        for name in chosen if output.push else ():
+            await self._push(form, name, insecure=output.insecure)
 
-    async def _push(self, form: BuildResult, name: Reference) -> None:
+    async def _push(self, form: BuildResult, name: Reference, *, insecure: bool) -> None:
         from amphora.registry.client import Registry
 
-        insecure = self.settings.insecure_registries
+        plain = [*self.settings.insecure_registries, *([name.domain] if insecure else [])]
         with show_transfer() as transfer:
-            async with Registry(name.domain, insecure_registries=insecure) as registry:
+            async with Registry(name.domain, insecure_registries=plain) as registry:
                 await registry.push(
                     self.store.blobs,
                     form.image,

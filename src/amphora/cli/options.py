@@ -117,6 +117,11 @@ def read_pairs(
     return {name: value for name, _, value in pairs}
 
 
+def wrong_value(flag: str, text: str, why: str, example: str) -> InvalidValueError:
+    """What is said of a flag's value that cannot be."""
+    return InvalidValueError(f"{flag} cannot be {text!r}", why=why, next_command=f"as in {example}")
+
+
 class Call(Struct, frozen=True):
     """What --call asks for: build, check, outline, plan or targets."""
 

@@ -26,7 +26,7 @@ _OPTIONS = (
         multiple=True,
         metavar="DIRECTORY|type=TYPE[,NAME=VALUE…]",
         help="Where to put the image beside the store: type=local|tar|oci|docker|image|registry; "
-        "options are dest=, name=, push=, compression=gzip|zstd|uncompressed, annotation.KEY=, ….",
+        "options are dest=, name=, push=, compression=gzip|zstd|estargz, annotation.KEY=, ….",
     ),
     click.option("--push", is_flag=True, help="Send the image to the registries its tags name."),
     click.option(

@@ -4,7 +4,6 @@ https://docs.docker.com/reference/cli/docker/buildx/build/#output
 """
 
 import csv
-import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from amphora.core.errors import AmphoraError, InvalidValueError
-from amphora.core.platform import Platform
+from amphora.cli.annotations import is_annotation, read_annotation, read_option
+from amphora.cli.options import wrong_value
+from amphora.core.errors import InvalidValueError
 from amphora.core.reference import Reference
 
 if TYPE_CHECKING:
@@ -26,22 +26,28 @@ _FORM = ("compression", "compression-level", "force-compression", "oci-mediatype
 _NAMED = ("name", "rewrite-timestamp", *_FORM)
 #: What has an index and may have attestations in it.
 _INDEXED = (*_NAMED, "attestation-inline")
+#: What is done with an image in the store, or on its way to a registry.
+_STORED = ("push", "push-by-digest", "name-canonical", "dangling-name-prefix", "store", "unpack")
+_IMAGE = (*_STORED, "registry.insecure", *_INDEXED)
 #: Types and their options, beside annotations.
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "local": ("dest", "platform-split"),
     "tar": ("dest", "platform-split"),
     "oci": ("dest", "tar", *_INDEXED),
     "docker": ("dest", "tar", *_NAMED),
-    "image": ("push", "push-by-digest", "name-canonical", *_INDEXED),
-    "registry": ("push", "push-by-digest", "name-canonical", *_INDEXED),
+    "image": _IMAGE,
+    "registry": _IMAGE,
     "cacheonly": (),
 }
+#: What BuildKit takes, or took once, and why nothing does so here.
+_REFUSED = {
+    "buildinfo": "BuildKit has none any more; --provenance tells what the image was made of",
+    "buildinfo-attrs": "BuildKit has none any more; --provenance tells what the build was given",
+    "prefer-nondist-layers": "no layer is left out when an image is sent",
+    "oci-artifact": "attestations are artifacts anyhow, unless attestation-inline=true",
+    "context": "it is loaded into the docker that DOCKER_CONTEXT or DOCKER_HOST names",
+}
 _WITH_ANNOTATIONS = frozenset({"oci", "docker", "image", "registry"})
-_ANNOTATION = re.compile(
-    r"annotation(?:-(?P<place>index|manifest|manifest-descriptor|index-descriptor))?"
-    r"(?:\[(?P<platform>[^\]]+)\])?\.(?P<key>.+)"
-)
-_PLACE = re.compile(r"(?P<place>[a-z-]+)(?:\[(?P<platform>[^\]]+)\])?")
 
 #: Levels that people know, and the last one whose bytes are the same on every CPU.
 _LEVELS = {
@@ -56,7 +62,9 @@ class Output(Struct, frozen=True):
     """One `--output`, checked.
 
     `kind` is local, tar, oci, docker, image or cacheonly; `destination` a path, "-", or empty
-    for a docker image to load. `names` are those given here, without those of --tag.
+    for a docker image to load. `names` are those given here, without those of --tag; an image
+    without any is called `dangling`@DIGEST, if that is given. One that is not `stored` has no
+    name in the store.
     """
 
     kind: str
@@ -66,6 +74,10 @@ class Output(Struct, frozen=True):
     push: bool = False
     by_digest: bool = False
     canonical: bool = False
+    dangling: Reference | None = None
+    stored: bool = True
+    unpacked: bool = False
+    insecure: bool = False
     tar: bool = True
     split: bool | None = None
     rewrite_timestamp: bool = False
@@ -99,25 +111,6 @@ def read_outputs(
     return [_annotated(output, everywhere) for output in outputs]
 
 
-def read_annotation(text: str) -> "list[Annotation]":
-    """`[PLACE[PLATFORM],…:]KEY=VALUE`; raises InvalidValueError."""
-    from amphora.build.export.options import PLACES, Annotation
-
-    example = "--annotation index,manifest:org.opencontainers.image.title=hello"
-    name, equals, value = text.partition("=")
-    places, colon, key = name.rpartition(":")
-    if not equals or not key:
-        raise _wrong("--annotation", text, "it is written as [PLACE:]KEY=VALUE", example)
-    found = []
-    for place in places.split(",") if colon else ("manifest",):
-        match = _PLACE.fullmatch(place)
-        if match is None or match["place"] not in PLACES:
-            raise _wrong("--annotation", text, f"the places are {', '.join(PLACES)}", example)
-        platform = Platform.parse(match["platform"]) if match["platform"] else None
-        found.append(Annotation(key, value, match["place"], platform))
-    return found
-
-
 def _read(text: str) -> Output:
     fields = _fields(text)
     if len(fields) == 1 and "=" not in fields[0]:
@@ -128,12 +121,14 @@ def _read(text: str) -> Output:
         name, equals, value = part.partition("=")
         name = name.strip()
         if not equals:
-            raise _wrong("--output", text, f"{name[:40]!r} has no value", "-o type=oci,dest=a.tar")
+            raise wrong_value(
+                "--output", text, f"{name[:40]!r} has no value", "-o type=oci,dest=a.tar"
+            )
         given[name if name.startswith("annotation") else name.lower()] = value
     kind = given.pop("type", "")
     if kind not in _OPTIONS:
         why = f"the types are {', '.join(_OPTIONS)}" if kind else "it has no type"
-        raise _wrong("--output", text, why, "-o type=oci,dest=image.tar")
+        raise wrong_value("--output", text, why, "-o type=oci,dest=image.tar")
     return _output(kind, given, text)
 
 
@@ -142,9 +137,9 @@ def _fields(text: str) -> list[str]:
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error as error:
-        raise _wrong("--output", text, str(error), "-o type=oci,dest=image.tar") from error
+        raise wrong_value("--output", text, str(error), "-o type=oci,dest=image.tar") from error
     if not rows or not any(rows[0]):
-        raise _wrong("--output", text, "it is empty", "-o type=oci,dest=image.tar")
+        raise wrong_value("--output", text, "it is empty", "-o type=oci,dest=image.tar")
     return rows[0]
 
 
@@ -152,21 +147,17 @@ def _output(kind: str, given: dict[str, str], text: str) -> Output:
     annotations = [
         (name, given.pop(name))
         for name in list(given)
-        if kind in _WITH_ANNOTATIONS and _ANNOTATION.fullmatch(name)
+        if kind in _WITH_ANNOTATIONS and is_annotation(name)
     ]
     for name in given:
         if name not in _OPTIONS[kind]:
-            close = get_close_matches(name, _OPTIONS[kind], n=1)
-            known = ", ".join(_OPTIONS[kind]) or "none"
-            why = f"type={kind} has no option {name[:40]!r}; its options are {known}"
-            example = f"{close[0]}=…" if close else "leave it out"
-            raise _wrong("--output", text, why, example)
+            raise _unknown(kind, name, text)
     destination = given.get("dest", "")
     is_directory = kind == "local" or not _tar(given, text)
     if is_directory and not destination:
-        raise _wrong("--output", text, f"type={kind} needs dest", f"-o type={kind},dest=out")
+        raise wrong_value("--output", text, f"type={kind} needs dest", f"-o type={kind},dest=out")
     if is_directory and destination == STDOUT:
-        raise _wrong("--output", text, "a directory is no stream", f"-o type={kind},dest=out")
+        raise wrong_value("--output", text, "a directory is no stream", f"-o type={kind},dest=out")
     if kind in {"tar", "oci"}:
         destination = destination or STDOUT
     return Output(
@@ -177,10 +168,24 @@ def _output(kind: str, given: dict[str, str], text: str) -> Output:
         push=_switch(given, "push", text, default=kind == "registry"),
         by_digest=_switch(given, "push-by-digest", text),
         canonical=_switch(given, "name-canonical", text),
+        dangling=Reference.parse(prefix) if (prefix := given.get("dangling-name-prefix")) else None,
+        stored=_switch(given, "store", text, default=True),
+        unpacked=_switch(given, "unpack", text),
+        insecure=_switch(given, "registry.insecure", text),
         tar=_tar(given, text),
         split=_switch(given, "platform-split", text) if "platform-split" in given else None,
         rewrite_timestamp=_switch(given, "rewrite-timestamp", text),
     )
+
+
+def _unknown(kind: str, name: str, text: str) -> InvalidValueError:
+    if name in _REFUSED:
+        why = f"there is no {name}: {_REFUSED[name]}"
+        return wrong_value("--output", text, why, f"-o type={kind}, without it")
+    close = get_close_matches(name, _OPTIONS[kind], n=1)
+    known = ", ".join(_OPTIONS[kind]) or "none"
+    why = f"type={kind} has no option {name[:40]!r}; its options are {known}"
+    return wrong_value("--output", text, why, f"{close[0]}=…" if close else "leave it out")
 
 
 def _image_options(
@@ -197,7 +202,7 @@ def _image_options(
         force_compression=_switch(given, "force-compression", text),
         docker_types=not _switch(given, "oci-mediatypes", text, default=True),
         inline=_switch(given, "attestation-inline", text),
-        annotations=tuple(_read_option(*item, text) for item in annotations),
+        annotations=tuple(read_option(*item, text) for item in annotations),
     )
 
 
@@ -210,7 +215,7 @@ def _compression(name: str, text: str) -> "LayerForm":
     }
     if name not in known:
         why = f"compression={name[:40]} is not among {', '.join(known)}"
-        raise _wrong("--output", text, why, "compression=zstd")
+        raise wrong_value("--output", text, why, "compression=zstd")
     return known[name]
 
 
@@ -219,19 +224,9 @@ def _level(value: str, compression: str, text: str) -> int:
     levels, highest = _LEVELS[compression]
     if not value.isdecimal() or int(value) not in levels:
         why = f"levels of {compression} are {levels[0]} to {levels[-1]}"
-        raise _wrong("--output", text, why, f"compression-level={highest}")
+        raise wrong_value("--output", text, why, f"compression-level={highest}")
     lowest = 1 if compression == "zstd" else 0
     return max(lowest, min(int(value), highest))
-
-
-def _read_option(name: str, value: str, text: str) -> "Annotation":
-    from amphora.build.export.options import Annotation
-
-    match = _ANNOTATION.fullmatch(name)
-    if match is None:
-        raise _wrong("--output", text, f"{name[:40]!r} is no annotation", "annotation.KEY=VALUE")
-    platform = Platform.parse(match["platform"]) if match["platform"] else None
-    return Annotation(match["key"], value, match["place"] or "manifest", platform)
 
 
 def _tar(given: Mapping[str, str], text: str) -> bool:
@@ -241,7 +236,7 @@ def _tar(given: Mapping[str, str], text: str) -> bool:
 def _switch(given: Mapping[str, str], name: str, text: str, *, default: bool = False) -> bool:
     value = given.get(name, str(default)).lower()
     if value not in {"true", "false", "1", "0"}:
-        raise _wrong("--output", text, f"{name} is true or false", f"{name}=true")
+        raise wrong_value("--output", text, f"{name} is true or false", f"{name}=true")
     return value in {"true", "1"}
 
 
@@ -259,7 +254,3 @@ def _check_stdout(outputs: Sequence[Output]) -> None:
             why="nobody could tell them apart",
             next_command="give dest=FILE to one of them",
         )
-
-
-def _wrong(flag: str, text: str, why: str, example: str) -> AmphoraError:
-    return InvalidValueError(f"{flag} cannot be {text!r}", why=why, next_command=f"as in {example}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from amphora.cli.options import wrong_value
 from amphora.core.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -19,6 +20,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: As with BuildKit: a secret is a password or a key, not a file system.
 _MOST_SECRET = 500 * 1024
+
+
+def _read_allowed(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...]:
+    from amphora.build.run_options import ENTITLEMENTS
+
+    for value in values:
+        if value.partition("=")[0] == "device":
+            raise InvalidValueError(
+                f"--allow cannot be {value!r}",
+                why="a build here has no devices but null, zero, full, random, urandom and tty",
+                next_command="use the device where the image runs",
+            )
+        if value not in ENTITLEMENTS:
+            known = " or ".join(ENTITLEMENTS)
+            raise wrong_value("--allow", value, f"it is {known}", f"--allow {ENTITLEMENTS[0]}")
+    return values
+
 
 _OPTIONS = (
     click.option(
@@ -33,7 +53,8 @@ _OPTIONS = (
         "--allow",
         "allowed",
         multiple=True,
-        type=click.Choice(["network.host", "security.insecure"]),
+        callback=_read_allowed,
+        metavar="network.host|security.insecure",
         help="What RUN --network=host and RUN --security=insecure need.",
     ),
     click.option(
@@ -55,7 +76,7 @@ _OPTIONS = (
         "hosts",
         multiple=True,
         metavar="NAME:ADDRESS",
-        help="A line for the /etc/hosts of each RUN.",
+        help="A line for the /etc/hosts of each RUN. `host-gateway` is this machine's address.",
     ),
     click.option("--shm-size", metavar="SIZE", help="Size of /dev/shm. Default: 64m."),
     click.option(
@@ -99,7 +120,7 @@ def read_run_options(
         try:
             shared_memory = read_size(shm_size)
         except ValueError as error:
-            raise _wrong("--shm-size", shm_size, str(error), "--shm-size 128m") from error
+            raise wrong_value("--shm-size", shm_size, str(error), "--shm-size 128m") from error
     return RunOptions(
         network=network,
         allowed=permitted,
@@ -119,7 +140,7 @@ def _read_secret(text: str, environment: Mapping[str, str]) -> tuple[str, bytes]
     variable = fields.pop("env", "")
     if fields or not name or kind not in {"", "file", "env"}:
         # Not the text itself: whoever mistypes may have put the secret there.
-        raise _wrong(
+        raise wrong_value(
             "--secret", f"id={name}", "its fields are id, src and env", "--secret id=token,src=FILE"
         )
     if kind == "env" and not variable:
@@ -171,21 +192,27 @@ def _read_agent(text: str, environment: Mapping[str, str]) -> tuple[str, list[Pa
         paths = environment.get("SSH_AUTH_SOCK", "")
     if not name or not paths:
         why = "no ID stands before the `=`" if not name else "SSH_AUTH_SOCK is not set"
-        raise _wrong("--ssh", text, why, "eval $(ssh-agent); ssh-add; --ssh default")
+        raise wrong_value("--ssh", text, why, "eval $(ssh-agent); ssh-add; --ssh default")
     return name, [Path(path).absolute() for path in paths.split(",")]
 
 
 def read_host(text: str) -> tuple[str, str]:
-    """`NAME:ADDRESS` or `NAME=ADDRESS`; IPv6 addresses may stand in brackets."""
+    """`NAME:ADDRESS` or `NAME=ADDRESS`; IPv6 addresses may stand in brackets.
+
+    `host-gateway` is an address as well: that of this machine.
+    """
     separator = "=" if "=" in text else ":"
     name, _, address = text.partition(separator)
     address = address.removeprefix("[").removesuffix("]")
     try:
-        ipaddress.ip_address(address)
+        if address != "host-gateway":
+            ipaddress.ip_address(address)
     except ValueError:
         name = ""
     if not name or any(character.isspace() for character in name):
-        raise _wrong("--add-host", text, "it is a name and an address", "--add-host db:10.0.0.5")
+        raise wrong_value(
+            "--add-host", text, "it is a name and an address", "--add-host db:10.0.0.5"
+        )
     return name, address
 
 
@@ -207,9 +234,5 @@ def read_limit(text: str) -> "Limit":
     elif int(soft) > int(hard):
         why = "the soft limit is above the hard one"
     if why:
-        raise _wrong("--ulimit", text, why, "--ulimit nofile=1024:4096")
+        raise wrong_value("--ulimit", text, why, "--ulimit nofile=1024:4096")
     return Limit(kind, int(soft), int(hard))
-
-
-def _wrong(flag: str, text: str, why: str, example: str) -> InvalidValueError:
-    return InvalidValueError(f"{flag} cannot be {text!r}", why=why, next_command=f"as in {example}")

@@ -37,7 +37,7 @@ from amphora.runtime.crash import Crash
 from amphora.runtime.foreground import run_in_foreground
 from amphora.runtime.journal import journalled
 from amphora.runtime.mountpoints import make_mount_points
-from amphora.runtime.names import name_files
+from amphora.runtime.names import leads_to_host, name_files
 from amphora.runtime.networks import Networks
 from amphora.runtime.spec import Bind, Container, Network
 from amphora.system.cgroups import Group
@@ -199,7 +199,10 @@ class _Launch(Struct, frozen=True):
             return
         reasons: list[str] = []
         networks = Networks(self._area("networks"), reasons.append, asked.published)
-        async with networks, networks.joined(keep=False) as network:
+        async with (
+            networks,
+            networks.joined(keep=False, to_host=leads_to_host(asked.hosts)) as network,
+        ):
             if network == "host" and (asked.network == "private" or asked.published):
                 raise _no_network(reasons)
             for reason in reasons:

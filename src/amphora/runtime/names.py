@@ -1,9 +1,12 @@
 """How a container resolves names: its /etc/resolv.conf and /etc/hosts."""
 
 import ipaddress
+import socket
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from amphora.core.errors import InvalidValueError
 from amphora.runtime.mountpoints import network_binds
 from amphora.runtime.spec import HOSTNAME, Bind, Network
 
@@ -13,6 +16,18 @@ _RESOLVERS = Path("/etc/resolv.conf")
 _BEHIND_STUB = Path("/run/systemd/resolve/resolv.conf")
 #: The container's own name as well, as with BuildKit.
 _LOOPBACK = "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+
+#: In place of an address: that of this machine, as a container sees it.
+HOST_GATEWAY = "host-gateway"
+_ROUTES = Path("/proc/net/route")
+#: https://docs.kernel.org/networking/index.html: the default route, and a flag of linux/route.h.
+_ANYWHERE, _RTF_GATEWAY = "00000000", 2
+
+
+def leads_to_host(hosts: Mapping[str, str]) -> bool:
+    """Is this machine among the addresses, so that a network has to lead to it?"""
+    return HOST_GATEWAY in hosts.values()
 
 
 def reachable_resolvers() -> str | None:
@@ -33,10 +48,15 @@ def name_files(
 ) -> Sequence[Bind]:
     """What to show a container on this network; `hosts` are addresses of more names.
 
-    Files that are not the host's own are written into `directory`.
+    Files that are not the host's own are written into `directory`. Raises InvalidValueError for
+    HOST_GATEWAY where no network of a container's leads to this machine.
     """
     host_files = {bind.target: bind for bind in network_binds()}
-    more = "".join(f"{address}\t{name}\n" for name, address in hosts.items())
+    machine = _address_of_host(network) if leads_to_host(hosts) else ""
+    more = "".join(
+        f"{machine if address == HOST_GATEWAY else address}\t{name}\n"
+        for name, address in hosts.items()
+    )
     if network == "host":
         if more and "/etc/hosts" in host_files:
             more = (
@@ -54,6 +74,22 @@ def name_files(
         path.chmod(0o644)
         host_files[target] = Bind(path, target)
     return list(host_files.values())
+
+
+def _address_of_host(network: Network) -> str:
+    """Where a container finds this machine: pasta has it at the default gateway's address."""
+    if network == "host":
+        return "127.0.0.1"
+    for line in _ROUTES.read_text().splitlines()[1:]:
+        _, destination, gateway, flags, *_ = line.split()
+        if destination == _ANYWHERE and int(flags, 16) & _RTF_GATEWAY:
+            # An integer of this machine's, whose bytes are in the order of the network.
+            return socket.inet_ntoa(int(gateway, 16).to_bytes(4, sys.byteorder))
+    raise InvalidValueError(
+        f"--add-host cannot have {HOST_GATEWAY}",
+        why="this machine has no gateway in its routes, at whose address it could be found",
+        next_command="give the address itself, or --network=host",
+    )
 
 
 def _is(path: Path) -> bool:

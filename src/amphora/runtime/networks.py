@@ -24,11 +24,13 @@ from amphora.system.netns import network_namespace
 from amphora.system.process import find_tool, stream
 from amphora.system.tasks import to_the_end
 
-#: Nothing that listens on the host can be reached, as with docker's networks.
 _OPTIONS = (
-    *("--foreground", "--quiet", "--config-net", "--no-map-gw", "--netns-only"),
+    *("--foreground", "--quiet", "--config-net", "--netns-only"),
     *("-T", "none", "-U", "none"),
 )
+#: Nothing that listens on the host can be reached, as with docker's networks; without this, at
+#: the address of the default gateway.
+_NOT_TO_HOST = "--no-map-gw"
 
 
 class _NoWayOutError(Exception):
@@ -45,8 +47,12 @@ class Port(Struct, frozen=True):
 
 
 class _WayOut(Struct, frozen=True):
-    """A namespace and the pasta that serves it, which ends when cancelled."""
+    """A namespace and the pasta that serves it, which ends when cancelled.
 
+    With `to_host` it leads to the host, too.
+    """
+
+    to_host: bool
     namespace: Path
     pasta: asyncio.Task[int]
     mounts: ExitStack
@@ -82,12 +88,13 @@ class Networks:
         await to_the_end(self._close(self._all))
 
     @asynccontextmanager
-    async def joined(self, *, keep: bool = True) -> AsyncIterator[Network]:
+    async def joined(self, *, keep: bool = True, to_host: bool = False) -> AsyncIterator[Network]:
         """A network with a way out that nobody else is in; failing that, the host's.
 
-        `keep` says that whoever is in it cannot change it, so that others may have it next.
+        `keep` says that whoever is in it cannot change it, so that others may have it next. With
+        `to_host`, what listens on the host is at the address of its default gateway.
         """
-        way_out = await self._take()
+        way_out = await self._take(to_host=to_host)
         if way_out is None:
             yield "host"
             return
@@ -99,22 +106,23 @@ class Networks:
             else:
                 await to_the_end(self._close([way_out]))
 
-    async def _take(self) -> _WayOut | None:
-        while self._idle:
-            way_out = self._idle.pop()
+    async def _take(self, *, to_host: bool) -> _WayOut | None:
+        while fitting := [each for each in self._idle if each.to_host == to_host]:
+            way_out = fitting.pop()
+            self._idle.remove(way_out)
             if not way_out.pasta.done():
                 return way_out
         if self._impossible:
             return None
         try:
-            return await self._open()
+            return await self._open(to_host=to_host)
         except _NoWayOutError as error:
             if not self._impossible:
                 self._say(f"commands run on the host's network: {error}")
             self._impossible = True
             return None
 
-    async def _open(self) -> _WayOut:
+    async def _open(self, *, to_host: bool) -> _WayOut:
         try:
             pasta = find_tool("pasta", "passt")
         except MissingToolError as error:
@@ -131,13 +139,14 @@ class Networks:
         except OSError as error:
             raise _NoWayOutError(str(error)) from error
         try:
+            ways = [*self._ways_in, *(() if to_host else (_NOT_TO_HOST,))]
             task = await _started(
-                [pasta, *_OPTIONS, *self._ways_in], namespace, self._area / f"{number}.ready"
+                [pasta, *_OPTIONS, *ways], namespace, self._area / f"{number}.ready"
             )
         except BaseException:
             mounts.close()
             raise
-        way_out = _WayOut(namespace, task, mounts)
+        way_out = _WayOut(to_host, namespace, task, mounts)
         self._all.append(way_out)
         return way_out
 

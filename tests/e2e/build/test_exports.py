@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import pytest
 
+from amphora.oci.store import Store
+
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 BOTH = "--platform=linux/amd64,linux/arm64"
@@ -143,6 +145,66 @@ def test_another_form_is_what_the_names_point_at(simple, registry):
     manifest, _ = built.variant("linux/arm64")
     assert manifest.annotations == {"org.example.a": "1", "b": "2"}
     assert {layer.media_type.rpartition("+")[2] for layer in manifest.layers} == {"zstd"}
+
+
+def test_layers_may_be_read_file_by_file(simple, tmp_path):
+    """Whoever knows nothing of that finds the same files, under the diff IDs of the config."""
+    plain = simple(BOTH, "-t", "plain")
+    built = simple(BOTH, "-t", "it", "-o", "type=image,compression=estargz")
+    assert built.digest != plain.digest
+    manifest, config = built.variant("linux/arm64")
+    for layer in manifest.layers:
+        assert layer.annotations["containerd.io/snapshot/stargz/toc.digest"].startswith("sha256:")
+    assert config.diff_ids != plain.variant("linux/arm64")[1].diff_ids
+    amphora, out = simple.amphora, tmp_path / "out"
+    simple.write("FROM it\nCOPY amd64 /more\n")
+    simple("--platform=linux/arm64", "-o", str(out))
+    assert (out / "arch").read_text() == "arm"
+    assert (out / "more").read_text() == "x86"
+    amphora.ok("store", "check")
+    assert simple.write(DOCKERFILE)(BOTH, "-o", "type=image,compression=estargz").digest == (
+        built.digest
+    )
+
+
+def test_an_image_without_a_name_may_be_called_by_its_digest(simple):
+    output = "type=image,dangling-name-prefix=my/none"
+    built = simple("-o", output)
+    assert f"my/none@{built.digest}" in names(simple.amphora)
+    simple("-t", "named", "-o", output)
+    assert names(simple.amphora) == {"busybox:latest", "named:latest", f"my/none@{built.digest}"}
+
+
+def test_what_is_sent_need_not_have_a_name_in_the_store(simple, registry):
+    simple("-t", f"{registry}/it", "-o", "type=registry,store=false")
+    assert names(simple.amphora) == {"busybox:latest"}
+    simple.amphora.ok("pull", f"{registry}/it")
+
+
+def test_an_image_is_unpacked_where_that_is_asked_for(build):
+    build.write("FROM busybox\nLABEL a=b\n")
+    snapshots = build.amphora.store / "snapshots"
+    build("-t", "it")
+    assert not snapshots.exists() or list(snapshots.iterdir()) == []
+    build("-t", "it", "-o", "type=image,unpack=true")
+    [snapshot] = snapshots.iterdir()
+    assert (snapshot / "bin/busybox").exists()
+
+
+def test_a_registry_without_encryption_may_be_named_for_one_output(simple, registry, tmp_path):
+    (tmp_path / "hosts").write_text("127.0.0.1 registry.example localhost\n")
+    script = f'mount --bind {tmp_path}/hosts /etc/hosts && exec "$@"'
+    prefix = ("unshare", "--mount", "sh", "-ec", script, "sh")
+    simple.amphora = replace(simple.amphora, prefix=prefix)
+    name = f"{registry.replace('127.0.0.1', 'registry.example')}/it"
+    assert simple.run("-t", name, "-o", "type=registry").returncode != 0
+    simple("-t", name, "-o", "type=registry,registry.insecure=true")
+    simple.amphora.ok("pull", f"{registry}/it")
+
+
+def names(amphora):
+    """What the images of the store are called."""
+    return {image.reference.familiar for image in Store(amphora.store).images()}
 
 
 def test_pushing_by_digest_leaves_no_tag(simple, registry):

@@ -303,6 +303,44 @@ RUN --network=host wget -q -O - http://127.0.0.1:$PORT/ > /outside
     assert "hello" not in built.text("inside")
 
 
+def test_the_host_is_reached_where_that_is_asked_for(build):
+    build.write(
+        """FROM busybox
+ARG PORT
+RUN wget -q -O - http://host.docker.internal:$PORT/ > /inside
+RUN --network=host wget -q -O - http://host.docker.internal:$PORT/ > /outside
+"""
+    )
+    asked = ("--add-host", "host.docker.internal:host-gateway", "--allow=network.host")
+    with served() as port:
+        done = build.run(*asked, "--build-arg", f"PORT={port}")
+        if done.returncode == errors.InvalidValueError.exit_code:
+            assert "this machine has no gateway" in done.stderr
+            pytest.skip("no default route here")
+        # Whoever does not ask is not led there, though the network was, a moment before.
+        built = build(*asked, "--build-arg", f"PORT={port}")
+        build.write(
+            """FROM busybox
+ARG PORT
+ARG GATEWAY
+RUN wget -q -T 3 -O - http://$GATEWAY:$PORT/ > /inside 2>&1 || true
+"""
+        )
+        gateway = subprocess.check_output(["ip", "route", "show", "default"], text=True).split()[2]
+        alone = build("--build-arg", f"PORT={port}", "--build-arg", f"GATEWAY={gateway}")
+    assert built.text("inside") == built.text("outside") == "hello"
+    if "WARN --network" not in built.errors:
+        assert "hello" not in alone.text("inside")
+
+
+@pytest.mark.parametrize("what", ["device", "device=/dev/fuse", "everything"])
+def test_what_cannot_be_allowed(build, what):
+    refused = build.write("FROM scratch\n").run("--allow", what)
+    assert refused.returncode == errors.InvalidValueError.exit_code
+    assert f"--allow cannot be '{what}'" in refused.stderr
+    assert "no devices" in refused.stderr or "it is network.host" in refused.stderr
+
+
 @contextmanager
 def served():
     """A web server on the host's loopback; its port."""

@@ -3,7 +3,8 @@
 import pytest
 
 from amphora.build.export.options import Annotation, ImageOptions
-from amphora.cli.outputs import Output, read_annotation, read_outputs
+from amphora.cli.annotations import read_annotation
+from amphora.cli.outputs import Output, read_outputs
 from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -32,6 +33,14 @@ def read(*texts, push=False, load=False, annotations=()):
         (
             "type=image,push=1,push-by-digest=true",
             Output("image", PLAIN, push=True, by_digest=True),
+        ),
+        (
+            "type=image,store=false,unpack=true,registry.insecure=true",
+            Output("image", PLAIN, stored=False, unpacked=True, insecure=True),
+        ),
+        (
+            "type=image,dangling-name-prefix=my/none",
+            Output("image", PLAIN, dangling=Reference.parse("my/none")),
         ),
         ("type=cacheonly", Output("cacheonly", PLAIN)),
         ('type=local,"dest=a,b"', Output("local", PLAIN, "a,b")),
@@ -65,6 +74,7 @@ def test_the_form_of_the_image():
         ("compression-level=1", 1),
         ("compression=zstd,compression-level=0", 1),
         ("compression=zstd,compression-level=7", 7),
+        ("compression=estargz,compression-level=0", 0),
     ],
 )
 def test_levels_are_those_whose_bytes_are_the_same_everywhere(options, level):
@@ -117,9 +127,15 @@ def test_annotations_have_places_and_platforms():
         ("type=oci,dest=a,dst=b", "has no option 'dst'"),
         ("type=local,dest=a,compression=gzip", "has no option 'compression'"),
         ("type=local,dest=a,annotation.a=b", "has no option 'annotation.a'"),
-        ("type=oci,dest=a,compression=lzma", "not among gzip, zstd, uncompressed"),
+        ("type=oci,dest=a,compression=lzma", "not among gzip, zstd, estargz, uncompressed"),
         ("type=oci,dest=a,compression-level=10", "levels of gzip are 0 to 9"),
         ("type=oci,dest=a,compression=zstd,compression-level=x", "levels of zstd are 0 to 22"),
+        ("type=image,buildinfo=true", "--provenance tells what the image was made of"),
+        ("type=image,buildinfo-attrs=true", "--provenance tells what the build was given"),
+        ("type=oci,dest=a,prefer-nondist-layers=true", "no layer is left out"),
+        ("type=registry,oci-artifact=true", "attestations are artifacts anyhow"),
+        ("type=docker,context=other", "DOCKER_CONTEXT or DOCKER_HOST"),
+        ("type=oci,dest=a,unpack=true", "has no option 'unpack'"),
         ("type=image,push=yes", "push is true or false"),
         ("type=image,push", "'push' has no value"),
         ('type=local,"dest=a', "unexpected end of data"),

@@ -71,6 +71,14 @@ def export_tar(
         write_tree(root, output, clamp_mtime=epoch)
 
 
+def unpack_image(store: Store, variants: Sequence[Variant]) -> None:
+    """Have the layers on disk as whoever runs the image wants them; raises what that does."""
+    with workspace(store.root) as work:
+        snapshots = Snapshots(store.blobs, work)
+        for variant in variants:
+            snapshots.unpack(_layers(store, variant.manifest))
+
+
 @contextmanager
 def _shown(store: Store, variants: Sequence[Variant], *, split: bool) -> Iterator[Path]:
     """A directory where all that is asked for can be read, while it is."""

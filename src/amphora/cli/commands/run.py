@@ -92,7 +92,11 @@ def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
     metavar="[ADDRESS:]PORT:PORT[/udp]",
     help_text="Lead a port of this machine to one of the container's.",
 )
-@_many("--add-host", metavar="NAME:ADDRESS", help_text="A line for /etc/hosts.")
+@_many(
+    "--add-host",
+    metavar="NAME:ADDRESS",
+    help_text="A line for /etc/hosts; `host-gateway` is this machine's address.",
+)
 @click.option("-m", "--memory", metavar="SIZE", help="The most memory all of it may take.")
 @click.option("--cpus", type=click.FloatRange(min=0.01), help="The most CPUs it may use.")
 @click.option("--pids-limit", type=int, metavar="N", help="The most processes it may have.")
