@@ -23,6 +23,7 @@ from amphora.core.digest import Digest
 from amphora.core.errors import DiskFullError
 from amphora.core.platform import Platform
 from amphora.oci.store import Store
+from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.tasks import together
 
 
@@ -34,11 +35,13 @@ async def build(
     insecure_registries: Sequence[str],
     listener: Listener,
     planning: bool = False,
+    cgroup: SharedGroup | None = None,
 ) -> BuildResult:
     """Build every platform of a request side by side and store the image, without a name.
 
     `jobs` is how many steps may run at once; 0 means as many as there are CPUs. With
-    `planning` the listener is told the plan before anything of it is done.
+    `planning` the listener is told the plan before anything of it is done. `cgroup` is the
+    control group that containers are in.
     Raises the errors of every part: DockerfileError, ContextError, StepFailedError, ….
     """
     requests = {"": request}
@@ -49,6 +52,7 @@ async def build(
         insecure_registries=insecure_registries,
         listener=listener,
         planning=planning,
+        cgroup=cgroup,
     )
     return found[""]
 
@@ -61,6 +65,7 @@ async def build_together(
     insecure_registries: Sequence[str],
     listener: Listener,
     planning: bool = False,
+    cgroup: SharedGroup | None = None,
 ) -> dict[str, BuildResult]:
     """Build several requests side by side; a step that several of them need is taken once.
 
@@ -76,7 +81,9 @@ async def build_together(
     async with AsyncExitStack() as opened:
         several = len(requests) > 1
         handoff = any(request.handoff for request in requests.values())
-        shop = opened.enter_context(workshop(store, handoff=handoff, jobs=jobs, listener=listener))
+        shop = opened.enter_context(
+            workshop(store, handoff=handoff, jobs=jobs, listener=listener, cgroup=cgroup)
+        )
         await opened.enter_async_context(shop.networks)
         ready = {
             name: await opened.enter_async_context(

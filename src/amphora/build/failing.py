@@ -11,14 +11,21 @@ from amphora.runtime.crash import Crash
 
 
 class Ending(Struct):
-    """How the command of a RUN ended: what it said of the emulator, what was seen of it."""
+    """How the command of a RUN ended: what it said of the emulator, what was seen of it.
+
+    `starved` is the title of the control group that had no more memory for it.
+    """
 
     witness: Witness
     status: int = 0
     crash: Crash | None = None
+    starved: str = ""
 
     def note_crash(self, crash: Crash) -> None:
         self.crash = crash
+
+    def note_starved(self, title: str) -> None:
+        self.starved = title
 
 
 def run_failed(
@@ -26,6 +33,13 @@ def run_failed(
 ) -> StepFailedError:
     """The error for a RUN; `account` is that of what handoff did, if it was tried."""
     what, emulator = f"{title} failed on {execution.platform}", execution.emulator
+    if ending.starved:
+        return StepFailedError(
+            what,
+            why=starved(ending),
+            next_command="have it take less (fewer jobs side by side), or give it more: "
+            "amphora builder inspect shows what a builder has",
+        )
     sign = crash_sign(ending.status, ending.witness if emulator else Witness())
     if ending.crash is not None:
         sign = fault(ending.crash.number)
@@ -43,6 +57,11 @@ def run_failed(
         else f"its command exited with status {ending.status}",
         next_command=f"read its output above; to try it alone: --platform {execution.platform}",
     )
+
+
+def starved(ending: Ending) -> str:
+    """What is to be said if it was."""
+    return f"the kernel killed a program of it for want of memory: {ending.starved}"
 
 
 def still_crashes(error: EmulatorCrashError, retries: int) -> EmulatorCrashError:

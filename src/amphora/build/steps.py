@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from amphora.build.attaching import Attached
 from amphora.build.attachments import all_attached
 from amphora.build.copying import CopyRules, copy_sources, make_directory
-from amphora.build.failing import Ending, run_failed
+from amphora.build.failing import Ending, run_failed, starved
 from amphora.build.fetching import Fetched
 from amphora.build.filetree import Source
 from amphora.build.handoff import HandoffSource
@@ -96,6 +96,8 @@ class RunStep(Struct, frozen=True):
         else:
             async with self.handoff.offered(root, self.execution.platform) as (account, binds):
                 untouched = await self._run(root, binds, on_output, ending)
+        if ending.status == 0 and ending.starved:
+            on_output(f"\namphora: {starved(ending)}, and it went on\n".encode())
         if ending.status != 0:
             raise run_failed(self.title, self.execution, ending, account)
         handed_off = account is not None and account.handed_off
@@ -130,7 +132,9 @@ class RunStep(Struct, frozen=True):
                 stubs.make(mount.target, directory=directory)
             container = self._container(root, [*around.files, *binds, *mounts])
             container = replace(container, network=around.network)
-            ending.status = await self.runtime.run(container, hear, on_crash=ending.note_crash)
+            ending.status = await self.runtime.run(
+                container, hear, on_crash=ending.note_crash, on_starved=ending.note_starved
+            )
         if ending.status != 0 and is_disk_full(root):
             raise disk_full(root)
         return () if ending.status != 0 else stubs.clear()

@@ -18,6 +18,7 @@ from amphora.oci.store import Store
 from amphora.oci.workspace import sweep_workspaces, workspace
 from amphora.runtime.container import Runtime
 from amphora.runtime.networks import Networks
+from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.memory import memory_directory
 
 
@@ -46,9 +47,17 @@ class Workshop(Struct, frozen=True):
 
 
 @contextmanager
-def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> Iterator[Workshop]:
+def workshop(
+    store: Store,
+    *,
+    handoff: bool,
+    jobs: int,
+    listener: Listener,
+    cgroup: SharedGroup | None = None,
+) -> Iterator[Workshop]:
     """Set one up in the worker's namespaces; `jobs` 0 means as many as there are CPUs.
 
+    Containers are in the control group, if there is one.
     What was read of directories is kept in the end, if all went well. Raises DiskFullError.
     """
     sweep_workspaces(store.root)
@@ -63,7 +72,7 @@ def workshop(store: Store, *, handoff: bool, jobs: int, listener: Listener) -> I
             private=private,
             snapshots=Snapshots(store.blobs, work),
             # What a container is started with may hold secrets, so it is on no disk.
-            runtime=Runtime(private / "containers"),
+            runtime=Runtime(private / "containers", group=cgroup),
             networks=Networks(private / "networks", lambda text: reporter.warn("--network", text)),
             emulation=Emulation(handoff=handoff),
             reporter=reporter,

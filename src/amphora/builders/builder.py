@@ -1,5 +1,7 @@
 """What a builder is: a name, a store that nobody else uses, platforms, and limits."""
 
+import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from msgspec import Struct, field
 from amphora.core.errors import UnsupportedPlatformError
 from amphora.core.platform import Platform
 from amphora.core.settings import DEFAULT_BUILDER
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 
 
 class Builder(Struct, frozen=True):
@@ -24,6 +26,18 @@ class Builder(Struct, frozen=True):
     limits: Limits = field(default_factory=Limits)
     jobs: int = 0
     created: str = ""
+
+    @property
+    def group_key(self) -> str:
+        """What its control group is called, which no other builder's is."""
+        digest = hashlib.sha256(os.fsencode(self.store)).hexdigest()
+        return f"{self.name}-{digest[:12]}"
+
+    @property
+    def group_title(self) -> str:
+        """What it gives to whom, for whom it was not enough."""
+        memory = size_text(self.limits.memory or 0)
+        return f"the builder {self.name} has {memory} for all containers of its builds together"
 
     @property
     def is_default(self) -> bool:
@@ -46,3 +60,11 @@ class Builder(Struct, frozen=True):
         host = Platform.host()
         home = host if host in self.platforms or not self.platforms else self.platforms[0]
         return wanted or (home,)
+
+
+def size_text(count: int) -> str:
+    """Bytes as limits are given: `512m`, `2g`."""
+    for unit, power in (("g", 30), ("m", 20), ("k", 10)):
+        if count and count % (1 << power) == 0:
+            return f"{count >> power}{unit}"
+    return f"{count}"

@@ -24,7 +24,7 @@ from amphora.core.errors import AmphoraError, BuilderError
 from amphora.core.platform import Platform
 from amphora.core.settings import DEFAULT_BUILDER, read_builder_name
 from amphora.oci.workspace import remove_tree
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 from amphora.system.files import locked, sync_directory, write_atomically
 
 _RECORD, _STORE, _KEPT = "builder.json", "store", ".kept"

@@ -17,12 +17,13 @@ from amphora.oci.workspace import workspace
 from amphora.runtime.container import Runtime
 from amphora.runtime.mountpoints import make_mount_points
 from amphora.runtime.spec import Container
+from amphora.system.cgroup_shared import SharedGroup
 
 _PROBE = "probe"
 
 
-async def prove(builder: Builder) -> None:
-    """Make its store and run a program of each platform in a container.
+async def prove(builder: Builder, group: SharedGroup | None) -> None:
+    """Make its store and run a program of each platform in a container, in its control group.
 
     Raises UnsupportedPlatformError, MissingToolError, ToolFailedError and what a store raises.
     """
@@ -30,7 +31,7 @@ async def prove(builder: Builder) -> None:
     Emulation().prepare(platforms)
     store = Store(builder.store)
     with store.using(), workspace(store.root) as work:
-        runtime = Runtime(work / "containers")
+        runtime = Runtime(work / "containers", group=group)
         (work / "containers").mkdir()
         for platform in platforms:
             bottom = _root(Path(tempfile.mkdtemp(dir=work)), platform)

@@ -23,6 +23,7 @@ from amphora.cli.output import human_size, print_json, print_table
 from amphora.cli.outputs import STDOUT
 from amphora.cli.progress import PlainProgress, show_build
 from amphora.core.settings import Settings
+from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.files import write_atomically
 
 
@@ -41,10 +42,12 @@ async def run_bake(
     progress: str,
     engines: Mapping[str, int],
     metadata_file: Path | None,
+    cgroup: SharedGroup | None = None,
 ) -> list[Baked]:
     """Build all targets side by side, then put each image everywhere it is wanted.
 
-    `engines` are the pipes for --load, by target. Raises what building and delivering raise.
+    `engines` are the pipes for --load, by target, `cgroup` the control group that containers
+    are in. Raises what building and delivering raise.
     """
     with open_store(settings) as store, ExitStack() as opened:
         recordings = {
@@ -63,6 +66,7 @@ async def run_bake(
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
                 listener=told_to(show, *logs),
+                cgroup=cgroup,
             )
         baked = []
         for each in builds:

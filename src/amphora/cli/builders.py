@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from amphora.build.history import running_builds
-from amphora.builders.builder import Builder
+from amphora.builders.builder import Builder, size_text
 from amphora.builders.directory import Builders
-from amphora.cli.output import human_size
 from amphora.core.settings import DEFAULT_BUILDER, Settings
 
 
@@ -31,7 +30,7 @@ def builder_lines(builder: Builder, in_use: str) -> list[tuple[str, str]]:
         ("In use", "yes" if builder.name == in_use else "no"),
         ("Status", _status(builder)),
         ("Platforms", _platforms(builder)),
-        ("Memory", human_size(memory) if memory else ""),
+        ("Memory", size_text(memory) if memory else ""),
         ("CPUs", f"{cpus:g}" if cpus else ""),
         ("Jobs", f"{builder.jobs}" if builder.jobs else ""),
         ("Store", str(builder.store)),
@@ -60,7 +59,7 @@ def limits_text(builder: Builder) -> str:
     """What it may take, in a few words."""
     limits = builder.limits
     words = [
-        f"memory {human_size(limits.memory)}" if limits.memory else "",
+        f"memory {size_text(limits.memory)}" if limits.memory else "",
         f"CPUs {limits.cpus:g}" if limits.cpus else "",
         f"jobs {builder.jobs}" if builder.jobs else "",
     ]

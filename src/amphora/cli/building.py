@@ -19,6 +19,7 @@ from amphora.cli.outputs import STDOUT
 from amphora.cli.plans import outcome_lines, plain_plan
 from amphora.cli.progress import PlainProgress, show_build
 from amphora.core.settings import Settings
+from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.files import write_atomically
 
 
@@ -30,8 +31,12 @@ async def run_build(
     progress: str,
     planning: bool = False,
     engine: int | None = None,
+    cgroup: SharedGroup | None = None,
 ) -> BuildResult:
-    """Build and put the image everywhere it is wanted, as Delivery does."""
+    """Build and put the image everywhere it is wanted, as Delivery does.
+
+    `cgroup` is the control group that containers are in.
+    """
     with (
         open_store(settings) as store,
         recorded(store.root, request, wanted.tags) as recording,
@@ -45,6 +50,7 @@ async def run_build(
                 insecure_registries=settings.insecure_registries,
                 listener=told_to(show, PlainProgress(recording.log)),
                 planning=planning,
+                cgroup=cgroup,
             )
         delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
         recording.result = await delivery.deliver(result)

@@ -14,7 +14,7 @@ from amphora.core.errors import InvalidValueError
 from amphora.launch.request import Volume
 from amphora.runtime.networks import Port
 from amphora.runtime.spec import ALL_CAPABILITIES, CAPABILITIES, Bind, Memory
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 

@@ -17,6 +17,7 @@ script can tell a wrong password from a full disk.
     ├── ToolFailedError           23  a program that Amphora runs failed
     ├── EmulatorError             24  the host's table of emulators is not as it should be
     ├── UnhealthyError            25  the doctor has found what does not work
+    ├── ControlGroupError         26  control groups cannot limit what is to be limited
     ├── NotFoundError             30  no such image, blob or platform
     ├── StoreError                31  the store is damaged or in use
     ├── DiskFullError             32  no space is left where we write
@@ -110,6 +111,10 @@ class EmulatorError(AmphoraError):
 
 class UnhealthyError(AmphoraError):
     exit_code = 25
+
+
+class ControlGroupError(AmphoraError):
+    exit_code = 26
 
 
 class NotFoundError(AmphoraError):

@@ -3,8 +3,9 @@
 import os
 
 from amphora.doctor.check import Check, ok, warning
+from amphora.system.cgroup_limits import Limits
 from amphora.system.cgroup_places import places
-from amphora.system.cgroups import Limits, limited
+from amphora.system.cgroups import limited
 
 _NAME = "control groups"
 _WANTED = ("cpu", "memory")

@@ -10,7 +10,7 @@ from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.runtime.networks import Port
 from amphora.runtime.spec import CAPABILITIES, Bind, Limit, Memory
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 
 
 class Allowances(Struct, frozen=True):

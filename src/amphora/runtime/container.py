@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from amphora.runtime.crash import Crash, crash_ended, pid_in
 from amphora.runtime.spec import Container, runtime_config
 from amphora.system import syscalls
+from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.process import find_tool, stream
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -19,13 +20,16 @@ _CGROUPS = Path("/sys/fs/cgroup")
 class Runtime:
     """crun, ready to run containers in this worker; `state` is a directory for its files."""
 
-    def __init__(self, state: Path, crun: Path | None = None) -> None:
-        """`crun` is what to start in place of the installed one.
+    def __init__(
+        self, state: Path, crun: Path | None = None, group: SharedGroup | None = None
+    ) -> None:
+        """`crun` is what to start in place of the installed one; containers are in the group.
 
         Raises MissingToolError when crun is not installed.
         """
         self._crun = str(crun) if crun else find_tool("crun", "crun")
         self._state = state
+        self._group = group
         _prefer_unified_cgroups()
 
     async def run(
@@ -34,19 +38,31 @@ class Runtime:
         on_output: Callable[[bytes], None],
         on_errors: Callable[[bytes], None] | None = None,
         on_crash: Callable[[Crash], None] = lambda _crash: None,
+        on_starved: Callable[[str], None] = lambda _title: None,
     ) -> int:
         """Run a container, handing on what it prints; returns its exit status.
 
         Its error output is part of the output unless it goes elsewhere. `on_crash` is told if
-        its first process crashed in QEMU, which ends it. However this ends, nothing of the
-        container is left running.
+        its first process crashed in QEMU, which ends it; `on_starved` if something in it was
+        killed for want of memory, by the title of the group that had no more. However this ends,
+        nothing of the container is left running.
         """
         name = secrets.token_hex(8)
-        with self.bundled(name, container) as (bundle, crun):
+        placed = self._group.part() if self._group else nullcontext()
+        with self.bundled(name, container) as (bundle, crun), placed as part:
             # No grace: a container's first process does not hear SIGTERM unless it wants to.
             command = [*crun, "run", "--bundle", str(bundle), "--pid-file", f"{bundle}/pid", name]
+            entrances = part.entrances if part else ()
             async with crash_ended(pid_in(bundle / "pid")) as watch:
-                status = await stream(command, on_output, on_errors=on_errors, grace=0)
+                status = await stream(
+                    part.command(command) if part else command,
+                    on_output,
+                    on_errors=on_errors,
+                    pass_fds=entrances,
+                    grace=0,
+                )
+            if self._group and part and part.starved():
+                on_starved(self._group.title)
         if watch.crash is None:
             return status
         on_crash(watch.crash)

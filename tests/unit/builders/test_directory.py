@@ -13,7 +13,7 @@ from amphora.builders.in_use import name_in_use, put_in_use
 from amphora.core.errors import BuilderError, UnsupportedPlatformError
 from amphora.core.platform import Platform
 from amphora.oci.store import Store
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 from amphora.system.files import locked
 
 ARM = Platform.parse("linux/arm64")

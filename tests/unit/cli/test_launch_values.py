@@ -9,7 +9,7 @@ from amphora.core.errors import InvalidValueError
 from amphora.launch.request import Volume
 from amphora.runtime.networks import Port
 from amphora.runtime.spec import ALL_CAPABILITIES, CAPABILITIES, Bind, Memory
-from amphora.system.cgroups import Limits
+from amphora.system.cgroup_limits import Limits
 
 
 def test_volumes(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from msgspec import Struct
 
 from amphora.cli.configuration import find_builder
+from amphora.cli.containment import around_containers
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from amphora.bake.load import Loaded
     from amphora.bake.overrides import Overrides
     from amphora.bake.resolve import Plan
+    from amphora.system.cgroup_shared import SharedGroup
 
 _GROUPS = {
     "What to build": ("files", "variables", "overrides", "allowed"),
@@ -298,7 +300,7 @@ def _bake(
     called = [each for each in builds if methods[each.target.name] != "build"]
     built = [each for each in builds if methods[each.target.name] == "build"]
 
-    def work(engines: Mapping[str, int]) -> int:
+    def work(engines: Mapping[str, int], cgroup: "SharedGroup | None") -> int:
         from amphora.cli.baking import call_targets, print_baked, run_bake
 
         status = 0
@@ -312,6 +314,7 @@ def _bake(
                     progress=progress,
                     engines=engines,
                     metadata_file=metadata_file,
+                    cgroup=cgroup,
                 )
             )
             print_baked(baked, output_format="json" if as_json else "table")
@@ -323,7 +326,8 @@ def _bake(
             engine = opened.enter_context(started_engine(each.wanted, each.request.platforms))
             if engine is not None:
                 engines[each.target.name] = engine
-        if status := call_in_worker(lambda: work(engines)):
+        cgroup = opened.enter_context(around_containers(builder, None)) if built else None
+        if status := call_in_worker(lambda: work(engines, cgroup)):
             raise click.exceptions.Exit(status)
 
 

@@ -12,6 +12,7 @@ import click
 from amphora.cli.attest_options import attest_options, read_attestations
 from amphora.cli.cache_options import cache_options
 from amphora.cli.configuration import find_builder
+from amphora.cli.containment import around_containers
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
@@ -40,6 +41,7 @@ from amphora.core.settings import Settings
 if TYPE_CHECKING:
     from amphora.build.caches.places import CachePlace
     from amphora.build.request import BuildRequest
+    from amphora.system.cgroup_shared import SharedGroup
 
 #: Headings of the help, and what stands below them.
 _GROUPS = {
@@ -71,6 +73,7 @@ _GROUPS = {
         "hosts",
         "shm_size",
         "limits",
+        "cgroup_parent",
     ),
     "What is done again": ("no_cache", "no_cache_filter", "cache_from", "cache_to", "pull"),
     "Other CPUs": ("handoff", "handoff_report", "retry_emulated"),
@@ -153,6 +156,11 @@ _GROUPS = {
     "program crashed in the emulator.",
 )
 @run_options
+@click.option(
+    "--cgroup-parent",
+    metavar="GROUP",
+    help="The control group, a path below the top, that each RUN is put below.",
+)
 @click.option("--check", is_flag=True, help="Check the Dockerfile; short for --call=check.")
 @click.option(
     "--call",
@@ -185,6 +193,7 @@ def command(
     call: Call,
     check: bool,
     planning: bool,
+    cgroup_parent: str | None,
     **arguments: Any,
 ) -> None:
     """Build an image for several platforms from one Dockerfile.
@@ -211,24 +220,38 @@ def command(
             err=True,
         )
 
-    def build(engine: int | None) -> None:
+    def build(engine: int | None, cgroup: "SharedGroup | None") -> None:
         from amphora.cli.building import print_result, run_build, write_handoff_report
 
         shown = "quiet" if quiet else progress
         done = run_async(
-            run_build(settings, request, wanted, progress=shown, planning=planning, engine=engine)
+            run_build(
+                settings,
+                request,
+                wanted,
+                progress=shown,
+                planning=planning,
+                engine=engine,
+                cgroup=cgroup,
+            )
         )
         if handoff_report is not None:
             write_handoff_report(done, handoff_report)
         print_result(done, wanted, quiet=quiet, output_format=output_format)
 
-    with started_engine(wanted, request.platforms) as engine:
-        if status := call_in_worker(lambda: build(engine)):
+    with (
+        started_engine(wanted, request.platforms) as engine,
+        around_containers(builder, cgroup_parent) as cgroup,
+    ):
+        if status := call_in_worker(lambda: build(engine, cgroup)):
             raise click.exceptions.Exit(status)
 
 
 #: What the command itself asks for, rather than the build.
-_OWN = ("quiet", "output_format", "handoff_report", "progress", "call", "check", "planning")
+_OWN = (
+    *("quiet", "output_format", "handoff_report", "progress", "call", "check", "planning"),
+    "cgroup_parent",
+)
 
 
 def read_build(arguments: Sequence[str]) -> "tuple[BuildRequest, Wanted]":

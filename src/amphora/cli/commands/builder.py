@@ -1,20 +1,27 @@
 """`amphora builder`."""
 
 import secrets
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from amphora.cli.builder_names import BUILDER
 from amphora.cli.commands.builder_cache import disk_usage, prune
 from amphora.cli.configuration import chosen_name, find_builder
+from amphora.cli.containment import limited_group
 from amphora.cli.foreign_flags import CreateCommand, check_driver, refuse_endpoint
 from amphora.cli.options import format_option, pass_own_settings, platform_option
 from amphora.cli.output import print_json, print_table
 from amphora.cli.worker import call_in_worker, in_worker
 from amphora.core.platform import Platform
 from amphora.core.settings import Settings
+
+if TYPE_CHECKING:
+    from amphora.builders.builder import Builder
+    from amphora.builders.directory import Builders
+    from amphora.system.cgroup_shared import SharedGroup
 
 
 @click.group("builder")
@@ -42,6 +49,8 @@ for each in (disk_usage, prune):
     help="Make its store, and prove by execution what it promises: containers, platforms.",
 )
 @platform_option("All that it builds for, comma-separated. Default: what this machine can run.")
+@click.option("-m", "--memory", metavar="SIZE", help="The most memory its containers may take.")
+@click.option("--cpus", type=click.FloatRange(min=0.01), help="The most CPUs they may use.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="The most steps at once of a build."
 )
@@ -61,27 +70,36 @@ def create(
     use: bool,
     bootstrap: bool,
     platforms: tuple[Platform, ...],
+    memory: str | None,
+    cpus: float | None,
     jobs: int | None,
 ) -> None:
-    """Make a builder, and print its name."""
+    """Make a builder, and print its name.
+
+    The limits of memory and CPUs are for the containers of all its builds together. Where they
+    cannot be kept, no builder is made.
+    """
     import time
 
     from amphora.builders.builder import Builder
     from amphora.builders.directory import Builders
+    from amphora.cli.launch_values import read_together
     from amphora.oci.config import timestamp
 
     builders = Builders(Path(settings.builder_directory))
     name = name or f"builder-{secrets.token_hex(3)}"
-    builder = Builder(
-        name, builders.place(name), platforms, jobs=jobs or 0, created=timestamp(time.time())
-    )
+    limits = read_together(memory, cpus, None)
+    created = timestamp(time.time())
+    builder = Builder(name, builders.place(name), platforms, limits, jobs or 0, created)
 
-    @in_worker
-    def make() -> None:
-        builders.create(builder, use=use, prove=_prove if bootstrap else None)
+    def make(group: "SharedGroup | None") -> None:
+        prove = partial(_prove, group=group) if bootstrap else None
+        builders.create(builder, use=use, prove=prove)
         click.echo(builder.name)
 
-    make()
+    with limited_group(builder) as group:
+        status = call_in_worker(lambda: make(group))
+    raise click.exceptions.Exit(status)
 
 
 @command.command()
@@ -131,8 +149,11 @@ def inspect(settings: Settings, *, name: str | None, bootstrap: bool, output_for
 
     in_use = chosen_name(settings)
     builder = find_builder(settings, name or in_use)
-    if bootstrap and (status := call_in_worker(lambda: _prove(builder))):
-        raise click.exceptions.Exit(status)
+    if bootstrap:
+        with limited_group(builder) as group:
+            status = call_in_worker(lambda: _prove(builder, group))
+        if status:
+            raise click.exceptions.Exit(status)
     if output_format == "json":
         print_json(plain_builder(builder, in_use))
         return
@@ -181,7 +202,7 @@ def stop(settings: Settings, *, name: str | None) -> None:
         click.echo(record.id)
 
 
-def _inactive(builders: Any, *, force: bool) -> list[str]:
+def _inactive(builders: "Builders", *, force: bool) -> list[str]:
     """Those in which nothing is built; asks first."""
     from amphora.build.history import running_builds
 
@@ -191,8 +212,8 @@ def _inactive(builders: Any, *, force: bool) -> list[str]:
     return idle
 
 
-def _prove(builder: Any) -> None:
+def _prove(builder: "Builder", group: "SharedGroup | None") -> None:
     from amphora.builders.proof import prove
     from amphora.cli.worker import run_async
 
-    run_async(prove(builder))
+    run_async(prove(builder, group))
