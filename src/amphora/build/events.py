@@ -1,6 +1,7 @@
 """What a build tells while it goes on; whoever listens decides how to show it."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from msgspec import Struct
 
@@ -34,12 +35,15 @@ class StepOutput(Struct, frozen=True):
 
 
 class StepFinished(Struct, frozen=True):
-    """`ran` as in StepReport; `detail` is what handoff has to say, or empty."""
+    """`ran` as in StepReport; `detail` is what handoff has to say, or empty.
+
+    One that was `canceled` was stopped half-way, because another failed or somebody said so.
+    """
 
     identity: int
     ran: str
     seconds: float
-    failed: bool = False
+    ended: Literal["well", "failed", "canceled"] = "well"
     detail: str = ""
 
 

@@ -1,10 +1,12 @@
 """Telling the listener what starts and ends, and keeping the report of it."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from typing import Literal
 
 from msgspec import Struct
 
@@ -49,9 +51,10 @@ class Reporter:
         started = time.monotonic()
         try:
             yield told
-        except BaseException:
-            seconds = time.monotonic() - started
-            self._listener(StepFinished(identity, "failed", seconds, failed=True))
+        except BaseException as error:
+            stopped = isinstance(error, (asyncio.CancelledError, KeyboardInterrupt))
+            ended: Literal["canceled", "failed"] = "canceled" if stopped else "failed"
+            self._listener(StepFinished(identity, told.ran, time.monotonic() - started, ended))
             raise
         seconds = time.monotonic() - started
         detail = told.account.summary if told.account else ""

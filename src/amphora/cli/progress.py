@@ -23,6 +23,9 @@ from amphora.cli.raw_progress import RawProgress
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+#: What BuildKit says of steps that did not end well.
+_BAD_ENDS = {"failed": "ERROR", "canceled": "CANCELED"}
+
 
 @contextmanager
 def show_build(style: str) -> Iterator[Listener]:
@@ -59,13 +62,12 @@ class PlainProgress:
                     b"\n"
                 )
                 self._print(identity, lines)
-            case StepFinished(identity, ran, seconds, failed, detail):
+            case StepFinished(identity, ran, seconds, ended, detail):
                 self._print(identity, [rest] if (rest := self._rest.pop(identity, b"")) else [])
-                word = "ERROR" if failed else "CACHED" if ran == "cached" else "DONE"
-                where = "" if failed or ran == "cached" else f" {seconds:.1f}s ({ran})"
                 if detail:
                     self._say(f"#{identity} {detail}")
-                self._say(f"#{identity} {word}{where}\n")
+                done = "CACHED" if ran == "cached" else f"DONE {seconds:.1f}s ({ran})"
+                self._say(f"#{identity} {_BAD_ENDS.get(ended, done)}\n")
             case Warned(place, text):
                 self._say(f"WARN {place}: {text}")
             case Planned(plan):
@@ -112,10 +114,12 @@ class _Picture:
                 self._steps[identity] = _Running(event.name, time.monotonic())
             case StepOutput(identity, content):
                 self._steps[identity].hear(content)
-            case StepFinished(identity, ran, seconds, failed, detail):
+            case StepFinished(identity, ran, seconds, ended, detail):
                 step = self._steps.pop(identity)
                 title = escape(step.title)
-                if failed:
+                if ended == "canceled":
+                    return f"[yellow]-[/yellow] {title} [dim]{seconds:.1f}s canceled[/dim]"
+                if ended == "failed":
                     said = escape(step.output.decode(errors="replace"))
                     return f"[red]✗[/red] {title} [dim]{seconds:.1f}s[/dim]\n{said}"
                 took = "cached" if ran == "cached" else f"{seconds:.1f}s {ran}"

@@ -17,6 +17,9 @@ from amphora.cli.plans import plain_plan
 
 _STDOUT = 1
 
+#: BuildKit's clients know from these words, Go's, that a step was canceled.
+_ERRORS = {"failed": "the step failed", "canceled": "context canceled"}
+
 
 class RawProgress:
     """Prints each event when it comes."""
@@ -45,10 +48,10 @@ class RawProgress:
                     "timestamp": _now(),
                 }
                 return {"logs": [log]}
-            case StepFinished(identity, ran, _, failed, _):
+            case StepFinished(identity, ran, _, ended, _):
                 step = self._steps.pop(identity) | {"completed": _now()}
                 step |= {"cached": True} if ran == "cached" else {}
-                step |= {"error": "the step failed"} if failed else {}
+                step |= {"error": _ERRORS[ended]} if ended in _ERRORS else {}
                 return {"vertexes": [step]}
             case Warned(place, text):
                 warning = {"level": 1, "short": _encoded(f"{place}: {text}".encode())}

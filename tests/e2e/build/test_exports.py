@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -308,6 +309,29 @@ def test_raw_progress_is_json_line_by_line(build):
     run = [vertex for vertex in vertexes if vertex["digest"] == log["vertex"]]
     assert log["data"] == "c2FpZAo="
     assert ["completed" in vertex for vertex in run] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("progress", "failed", "canceled"),
+    [
+        ("plain", r"^#\d+ ERROR$", r"^#\d+ CANCELED$"),
+        ("tty", r"^✗ .linux/arm64. .* RUN", r"^- .linux/amd64. .* RUN .* canceled$"),
+        ("rawjson", '"error": "the step failed"', '"error": "context canceled"'),
+    ],
+)
+def test_a_step_that_another_one_stops_is_canceled(build, progress, failed, canceled):
+    build.write(
+        """\
+FROM busybox
+ARG TARGETARCH
+RUN --mount=type=cache,target=/c if [ $TARGETARCH = arm64 ]; then \
+    until [ -e /c/begun ]; do sleep 0.1; done; exit 3; fi; touch /c/begun; sleep 600
+"""
+    )
+    done = build.run(f"--progress={progress}", "--platform=linux/amd64,linux/arm64")
+    assert done.returncode != 0
+    for told in (failed, canceled):
+        assert len(re.findall(told, done.stderr, re.MULTILINE)) == 1, done.stderr
 
 
 def test_checks_are_listed_told_and_enforced(build):
