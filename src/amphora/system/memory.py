@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from amphora.system import syscalls
@@ -27,10 +27,14 @@ def memory_directory(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_directory(parent: Path) -> Iterator[Path]:
-    """A new directory in another one, for as long as somebody needs it."""
+    """A new directory in another one, for as long as somebody needs it.
+
+    Whoever has the other one may remove it with all in it meanwhile.
+    """
     path = parent / secrets.token_hex(8)
     path.mkdir()
     try:
         yield path
     finally:
-        shutil.rmtree(path)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
