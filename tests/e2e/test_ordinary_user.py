@@ -5,12 +5,12 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from accounts import subordinate_ranges
+from waiting import wait_until
 
 from amphora.core import errors
 from amphora.core.platform import Platform
@@ -282,10 +282,7 @@ def test_a_user_runs_in_the_background(as_user, user):
         assert any(word in line for line in notes), begun.stderr
     assert all("systemd-run --user --scope -p Delegate=yes amphora run" in line for line in notes)
     try:
-        deadline = time.monotonic() + 30
-        while as_user.ok("exec", "it", "cat", "/d/it") != "kept\n":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: as_user.ok("exec", "it", "cat", "/d/it") == "kept\n")
         assert as_user.ok("logs", "it") == "there\n"
     finally:
         as_user.ok("stop", "-t", "60", "it")

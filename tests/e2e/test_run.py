@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from terminals import Terminal
+from waiting import wait_until
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -369,20 +370,19 @@ def test_a_terminal(seeded, platform):
     assert terminal.end() == 6
 
 
-def test_our_terminal_is_as_it_was(seeded):
-    for ending in ("exit 4", "kill -9 the worker"):
-        terminal = Terminal(seeded, "run", "-it", "busybox", "sh", "-c", "echo there; read x")
-        before = terminal.attributes()
-        terminal.read_until(rb"there")
-        assert not terminal.attributes()[3] & termios.ECHO
-        if ending == "exit 4":
-            terminal.type(b"\n")
-        else:
-            children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text()
-            os.kill(int(children.split()[0]), signal.SIGKILL)
-        while terminal.attributes()[3] != before[3]:
-            time.sleep(0.01)
-        terminal.end()
+@pytest.mark.parametrize("ending", ["exit 4", "kill -9 the worker"])
+def test_our_terminal_is_as_it_was(seeded, ending):
+    terminal = Terminal(seeded, "run", "-it", "busybox", "sh", "-c", "echo there; read x")
+    before = terminal.attributes()
+    terminal.read_until(rb"there")
+    assert not terminal.attributes()[3] & termios.ECHO
+    if ending == "exit 4":
+        terminal.type(b"\n")
+    else:
+        children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text()
+        os.kill(int(children.split()[0]), signal.SIGKILL)
+    wait_until(lambda: terminal.attributes()[3] == before[3])
+    terminal.end()
 
 
 def test_a_terminal_that_goes_away_ends_what_runs_on_it(seeded, remains):
@@ -403,7 +403,8 @@ def test_no_network(seeded):
 
 def test_no_network_where_the_kernel_lets_nobody_mount_a_sysfs_without_masks(seeded):
     """As in a container of docker's: the machine's is shown."""
-    masks = 'mount -t tmpfs none /sys/kernel; exec "$@"'
+    each = """awk '$3 == "sysfs" {print $2 "/kernel"}' /proc/mounts"""
+    masks = f'{each} | xargs -n 1 mount -t tmpfs none; exec "$@"'
     masked = replace(seeded, prefix=("unshare", "--mount", "sh", "-ec", masks, "sh"))
     shown = said(masked, "ls /sys/class/net; ls /sys/kernel", "--network=none")
     assert sorted(shown.split()) == sorted(os.listdir("/sys/class/net"))
@@ -520,8 +521,7 @@ def test_stopping_in_good_order(seeded, running, context):
     text = "trap 'exit 9' USR1; echo there; while :; do sleep 0.1; done"
     process = start(seeded, "run", "--name=it", "it", "sh", "-c", text)
     assert process.stdout.readline() == "there\n"
-    while not json.loads(seeded.ok("ps", "--format=json")):
-        time.sleep(0.01)
+    wait_until(lambda: json.loads(seeded.ok("ps", "--format=json")))
     seeded.ok("stop", "it")
     process.communicate(timeout=_PATIENCE)
     assert process.returncode == 9

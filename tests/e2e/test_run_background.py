@@ -5,11 +5,11 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from terminals import Terminal
+from waiting import wait_until
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -18,13 +18,6 @@ _PATIENCE = 30
 
 def listed(amphora, *flags):
     return json.loads(amphora.ok("ps", "--format=json", *flags))
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-import time
 
 import pytest
+from waiting import wait_until
 
 from amphora.system.cgroup_places import places
 
@@ -69,17 +69,13 @@ def test_the_groups_go_with_the_container(seeded):
         stdin=subprocess.DEVNULL,
     )
     groups = [each for name in ("memory", "pids") for each in _groups(name, process.pid)]
-    deadline = time.monotonic() + _PATIENCE
-    while not json.loads(seeded.ok("ps", "--format=json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: json.loads(seeded.ok("ps", "--format=json")))
     assert [group for group in groups if group.is_dir()]
     process.kill()
     process.wait()
     # Nobody was there to remove them: the next one does.
-    while any((group / "cgroup.procs").read_text() for group in groups if group.is_dir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    lists = [group / "cgroup.procs" for group in groups]
+    wait_until(lambda: not any(each.read_text() for each in lists if each.exists()))
     assert script(seeded, "true", "--memory=64m", "--pids-limit=50").returncode == 0
     assert not [group for group in groups if group.is_dir()]
 

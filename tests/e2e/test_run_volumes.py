@@ -2,9 +2,9 @@
 
 import json
 import subprocess
-import time
 
 import pytest
+from waiting import wait_until
 
 from amphora.core import errors
 
@@ -125,10 +125,7 @@ def test_one_that_is_killed_holds_nothing(seeded, remains):
         env=seeded.environ(),
         stdin=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + _PATIENCE
-    while not volumes(seeded).get("data", {}).get("in_use"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: volumes(seeded).get("data", {}).get("in_use"))
     process.kill()
     process.wait()
     remains.wait_for_processes()

@@ -3,15 +3,21 @@
 import os
 import select
 import signal
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+
+#: Seconds for what was killed to end.
+_PATIENCE = 5.0
 
 
 def kill_with_descendants(pid: int) -> None:
     """Kill a process and all below it; when this returns, none of them runs any more.
 
     They are stopped first, one generation after the other, so that nobody forks or is
-    orphaned while the rest is being found. `pid` must not be reaped meanwhile.
+    orphaned while the rest is being found. `pid` must not be reaped meanwhile. What the kernel
+    does not let end (the first of a PID namespace, before others reap what they have in it)
+    is not waited for longer than a few seconds.
     """
     with ExitStack() as stack:
         stopped: dict[int, int] = {}
@@ -24,11 +30,12 @@ def kill_with_descendants(pid: int) -> None:
         for descriptor in stopped.values():
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        deadline = time.monotonic() + _PATIENCE
         for descriptor in stopped.values():
             # Readable as soon as the process has ended; see pidfd_open(2).
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            poll.poll()
+            poll.poll(max(deadline - time.monotonic(), 0) * 1000)
 
 
 def _family(ancestor: int) -> set[int]:

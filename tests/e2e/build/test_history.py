@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import pytest
+from waiting import wait_until
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -80,8 +80,7 @@ def test_a_build_that_was_stopped(build, listed, number, status):
     assert listed()[0]["status"] == "running"
     os.kill(program.pid, number)
     program.communicate()
-    while listed()[0]["status"] == "running":
-        time.sleep(0.05)
+    wait_until(lambda: listed()[0]["status"] != "running")
     assert listed()[0]["status"] == status
 
 

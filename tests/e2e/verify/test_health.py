@@ -2,10 +2,10 @@
 
 import signal
 import subprocess
-import time
 
 import pytest
 from elves import amd64_program
+from waiting import wait_until
 
 from amphora.core.platform import Platform
 from amphora.oci.config import Healthcheck
@@ -137,9 +137,8 @@ def test_nothing_is_left_of_what_is_stopped(make, seeded, remains, number):
     make("slow", variants(), cmd=sh("exec sleep 86399"), healthcheck=check)
     command = seeded.command("verify", "slow", "--health", "--timeout", "100")
     running = subprocess.Popen(command, env=seeded.environ(), stderr=subprocess.PIPE)
-    while not remains.processes("86398"):
-        assert running.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: remains.processes("86398") or running.poll() is not None)
+    assert running.poll() is None
     running.send_signal(number)
     running.communicate()
     for word in (None, "86398", "86399"):

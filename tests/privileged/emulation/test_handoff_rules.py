@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 pytestmark = pytest.mark.privileged
 
@@ -294,8 +294,8 @@ def test_a_script_in_a_pipe_is_left_for_whoever_reads_it(on_stage):
         os.mkfifo(pipe)
         stage.offer(**SHELL)
         writer = subprocess.Popen(["sh", "-c", f"echo content > {pipe}"])
-        while "wait_for_partner" not in Path(f"/proc/{writer.pid}/wchan").read_text():
-            time.sleep(0.01)
+        wchan = Path(f"/proc/{writer.pid}/wchan")
+        wait_until(lambda: "wait_for_partner" in wchan.read_text())
         ran = stage.run("/tmp/pipe")
         with pipe.open() as reader:
             return ran.native, reader.read(), writer.wait()

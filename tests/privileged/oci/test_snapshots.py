@@ -8,9 +8,9 @@ import os
 import signal
 import stat
 import tarfile
-import time
 
 import pytest
+from waiting import wait_until
 
 from amphora.core.descriptor import OCI_LAYER, OCI_LAYER_GZIP
 from amphora.core.digest import Digest
@@ -80,14 +80,6 @@ def seen(blobs, layers):
         snapshots.unpack(layers)
         with snapshots.mounted([layer.diff_id for layer in layers]) as overlay:
             return files(overlay.root)
-
-
-def wait_until(condition):
-    """Fails if it has not come true when everybody's patience is at an end."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def snapshot_names(blobs):

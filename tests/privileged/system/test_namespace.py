@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from amphora.system import syscalls
 
@@ -153,15 +154,12 @@ def test_killing_the_caller_ends_all_inside_and_leaves_no_mount(start, monkeypat
     mounts = Path("/proc/mounts").read_text()
     process = start(body)
     assert process.stdout.readline() == "ready\n"
-    while len(marked(mark)) < 2:
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until(lambda: len(marked(mark)) >= 2 or process.poll() is not None)
     assert mark not in Path("/proc/mounts").read_text()
     process.kill()
     process.wait()
-    # The kernel does it on its own, and soon; this would wait for ever if it did not.
-    while marked(mark):
-        time.sleep(0.01)
+    # The kernel does it on its own, and soon.
+    wait_until(lambda: not marked(mark))
     assert Path("/proc/mounts").read_text() == mounts
 
 
@@ -220,15 +218,22 @@ NESTED = """
 """
 
 
+COVER = """
+    for line in read("/proc/mounts").splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "proc":
+            subprocess.run(["mount", "--bind", "/dev/null", f"{place}/version"], check=True)
+"""
+
+
 def test_workers_can_be_nested(python):
     code, _, errors = finish(python(inside(NESTED.format(prepare=""))))
     assert code == 5, errors
 
 
 def test_a_masked_proc_is_explained(python):
-    """As in containers: the kernel forbids a new /proc where the old one is covered in part."""
-    prepare = 'subprocess.run(["mount", "--bind", "/dev/null", "/proc/version"], check=True)'
-    code, output, errors = finish(python(inside(NESTED.format(prepare=prepare))))
+    """As in containers: the kernel forbids a new /proc where each there is is covered in part."""
+    code, output, errors = finish(python(inside(NESTED.format(prepare=COVER))))
     assert code == 1, errors
     assert output.startswith(
         "the worker could not mount a /proc of its own: "

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from amphora.emulation.account import Account
 from amphora.emulation.graft import SHOWN_AS
@@ -38,8 +38,7 @@ def used(process):
 
 
 def wait_until_used(process, seconds):
-    while used(process) < seconds:
-        time.sleep(0.01)
+    wait_until(lambda: used(process) >= seconds)
 
 
 def test_a_new_process_counts_as_if_it_had_run_all_the_while():
@@ -58,8 +57,8 @@ def test_a_new_process_counts_as_if_it_had_run_all_the_while():
 def test_what_waits_takes_nothing():
     account = Account()
     with emulated("read line; exit") as process:
-        while "S (sleeping)" not in Path(f"/proc/{process.pid}/status").read_text():
-            time.sleep(0.01)
+        status = Path(f"/proc/{process.pid}/status")
+        wait_until(lambda: "S (sleeping)" in status.read_text())
         Sampler(ROOT, account).look(7.0)
     assert account.seconds == {}
 
