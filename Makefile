@@ -38,11 +38,12 @@ setup-test: setup .azurite/installed
 	@$(call apt_install,$(APT_TEST_PACKAGES))
 
 # Microsoft's own stand-in for Azure. The lock has hashes and no addresses, as that of Python has.
-.azurite/installed: tests/azurite/package.json tests/azurite/package-lock.json
-	@command -v npm >/dev/null || { $(call apt_install,npm); }
-	@mkdir -p $(@D) && cp $^ $(@D)
-	npm ci --prefix $(@D) --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error
-	@touch $@
+.azurite/installed: tests/azurite/package-lock.json tests/azurite/package.json
+	@if ! cmp -s $< $@; then \
+	    command -v npm >/dev/null || { $(call apt_install,npm); }; \
+	    mkdir -p $(@D) && cp $^ $(@D) && \
+	    npm ci --prefix $(@D) --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error; \
+	fi && cp $< $@
 
 # Asks apt only for what dpkg says is missing, so that it costs nothing the second time.
 define apt_install
