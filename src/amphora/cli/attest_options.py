@@ -20,9 +20,8 @@ _SWITCHES = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
-#: `inline-only` is always so: attestations are of images, never files of type=local or tar.
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "provenance": ("mode", "version", "builder-id", "reproducible", "inline-only"),
+    "provenance": ("mode", "version", "builder-id", "reproducible", "inline-only", "filename"),
     "sbom": (),
 }
 _CHOICES: Mapping[str, tuple[str, ...]] = {"mode": ("min", "max"), "version": ("v1", "v0.2")}
@@ -101,7 +100,7 @@ def _read(flag: str, text: str, whole: str) -> tuple[str, ProvenanceOptions | bo
             raise _wrong(flag, text, f"type={kind} has no option {name[:40]!r}{known}")
         if value not in _CHOICES.get(name, (value,)):
             raise _wrong(flag, text, f"{name} is {' or '.join(_CHOICES[name])}")
-    _switch(flag, text, fields, "inline-only")
+    inline_only = _switch(flag, text, fields, "inline-only")
     reproducible = _switch(flag, text, fields, "reproducible")
     if disabled or kind == "sbom":
         return kind, not disabled
@@ -110,7 +109,15 @@ def _read(flag: str, text: str, whole: str) -> tuple[str, ProvenanceOptions | bo
         version=fields.get("version", "v1"),
         builder=fields.get("builder-id", ""),
         reproducible=reproducible,
+        filename="" if inline_only else _filename(flag, text, fields),
     )
+
+
+def _filename(flag: str, text: str, fields: Mapping[str, str]) -> str:
+    name = fields.get("filename", "") or "provenance.json"
+    if "/" in name or name in {".", ".."}:
+        raise _wrong(flag, text, "filename is a name, without directories")
+    return name
 
 
 def _fields(flag: str, text: str, whole: str) -> dict[str, str]:

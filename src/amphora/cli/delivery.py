@@ -16,6 +16,7 @@ from amphora.build.attest.names import PROVENANCE
 from amphora.build.export.files import export_directory, export_tar, unpack_image
 from amphora.build.export.image import export_image
 from amphora.build.export.options import ImageOptions
+from amphora.build.export.statements import Statements
 from amphora.build.request import BuildResult
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT, Output
@@ -83,6 +84,7 @@ class Delivery(Struct, frozen=True):
                 Path(output.destination).absolute(),
                 split=_splits(output, form),
                 epoch=self.epoch,
+                statements=_statements(output, form),
             )
         elif output.kind != "cacheonly":
             await in_thread(self._write, output, form, names)
@@ -92,7 +94,12 @@ class Delivery(Struct, frozen=True):
         write: Callable[[BinaryIO], None]
         if output.kind == "tar":
             write = lambda file: export_tar(  # noqa: E731
-                self.store, form.variants, file, split=_splits(output, form), epoch=self.epoch
+                self.store,
+                form.variants,
+                file,
+                split=_splits(output, form),
+                epoch=self.epoch,
+                statements=_statements(output, form),
             )
         elif output.kind == "docker" and (output.destination or form.image.is_manifest):
             write = lambda file: export_docker_archive(self.store.blobs, names, form.image, file)  # noqa: E731
@@ -194,6 +201,10 @@ def _provenance(form: BuildResult) -> dict[str, object]:
         "buildx.build.provenance" + ("" if single else f"/{platform}"): content
         for platform, content in found.items()
     }
+
+
+def _statements(output: Output, form: BuildResult) -> Statements:
+    return Statements(form.predicates, output.attestation_prefix, told_apart=output.split is False)
 
 
 def _splits(output: Output, form: BuildResult) -> bool:

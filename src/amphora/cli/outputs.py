@@ -31,8 +31,8 @@ _STORED = ("push", "push-by-digest", "name-canonical", "dangling-name-prefix", "
 _IMAGE = (*_STORED, "registry.insecure", *_INDEXED)
 #: Types and their options, beside annotations.
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "local": ("dest", "platform-split"),
-    "tar": ("dest", "platform-split"),
+    "local": ("dest", "platform-split", "attestation-prefix"),
+    "tar": ("dest", "platform-split", "attestation-prefix"),
     "oci": ("dest", "tar", *_INDEXED),
     "docker": ("dest", "tar", *_NAMED),
     "image": _IMAGE,
@@ -80,6 +80,7 @@ class Output(Struct, frozen=True):
     insecure: bool = False
     tar: bool = True
     split: bool | None = None
+    attestation_prefix: str = ""
     rewrite_timestamp: bool = False
 
     @property
@@ -175,6 +176,7 @@ def _output(kind: str, given: dict[str, str], text: str) -> Output:
         tar=_tar(given, text),
         split=_switch(given, "platform-split", text) if "platform-split" in given else None,
         rewrite_timestamp=_switch(given, "rewrite-timestamp", text),
+        attestation_prefix=_prefix(given, text),
     )
 
 
@@ -231,6 +233,14 @@ def _level(value: str, compression: str, text: str) -> int:
 
 def _tar(given: Mapping[str, str], text: str) -> bool:
     return _switch(given, "tar", text, default=True)
+
+
+def _prefix(given: Mapping[str, str], text: str) -> str:
+    prefix = given.get("attestation-prefix", "")
+    if "/" in prefix:
+        why = "attestation-prefix is the beginning of a name, and has no directories"
+        raise wrong_value("--output", text, why, "attestation-prefix=amd64-")
+    return prefix
 
 
 def _switch(given: Mapping[str, str], name: str, text: str, *, default: bool = False) -> bool:

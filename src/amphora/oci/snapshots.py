@@ -133,9 +133,14 @@ class Snapshots:
             syscalls.unmount(overlay.root)
 
     @contextmanager
-    def shown(self, diff_ids: Sequence[Digest], place: Path) -> Iterator[None]:
-        """Show unpacked layers, bottom first, at a place where nobody can change anything."""
-        lower = [self._empty, *self.stack(diff_ids)]
+    def shown(
+        self, diff_ids: Sequence[Digest], place: Path, *, above: Path | None = None
+    ) -> Iterator[None]:
+        """Show unpacked layers, bottom first, at a place where nobody can change anything.
+
+        `above` is a directory shown above all of them.
+        """
+        lower = [above or self._empty, *self.stack(diff_ids)]
         flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV
         place.mkdir()
         _mount_overlay(lower, place, flags)

@@ -1,9 +1,11 @@
 """Provenance and SBOMs: made, kept, pushed, found again, and never with a secret in them."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 
 import httpx2
@@ -314,3 +316,48 @@ def test_docker_types_have_no_place_for_them(simple):
     )
     assert wrong.returncode == 10
     assert "attestations cannot be in the index" in wrong.stderr
+
+
+def test_files_have_them_as_files(simple, tmp_path):
+    """As BuildKit writes them: about every file, in each platform's directory."""
+    out = tmp_path / "out"
+    simple(BOTH, "--provenance=true", "--sbom=true", "-o", str(out))
+    for platform in ("linux_amd64", "linux_arm64"):
+        for name, kind in (("provenance.json", SLSA), ("sbom.spdx.json", SPDX)):
+            said = json.loads((out / platform / name).read_text())
+            assert said["predicateType"] == kind
+            subjects = {each["name"]: each["digest"] for each in said["subject"]}
+            assert subjects["made"] == {"sha256": hashlib.sha256(b"made\n").hexdigest()}
+            assert name not in subjects
+            assert "bin/sh" not in subjects  # a link
+            assert "bin/busybox" in subjects
+    [package] = said["predicate"]["packages"][1:]
+    assert package["name"] == "hello"
+
+
+def test_files_of_attestations_have_the_names_that_are_asked_for(simple, tmp_path):
+    out, merged, plain = tmp_path / "out.tar", tmp_path / "merged", tmp_path / "plain"
+    simple.write("FROM scratch\nARG TARGETARCH\nCOPY status /$TARGETARCH/\n", status=STATUS)
+    simple(
+        *("--provenance=filename=how.json", "--sbom=true"),
+        *("-o", f"type=tar,dest={out},attestation-prefix=a-"),
+    )
+    with tarfile.open(out) as tar:
+        members = {member.name: member for member in tar}
+    assert set(members) == {"a-how.json", "a-sbom.spdx.json", "amd64", "amd64/status"}
+    assert members["a-how.json"].mode == 0o600
+    output = f"type=local,dest={merged},platform-split=false"
+    simple(BOTH, "--provenance=true", "-o", output)
+    assert {path.name for path in merged.iterdir()} == {
+        *("amd64", "arm64", "provenance.linux_amd64.json", "provenance.linux_arm64.json"),
+    }
+    simple("--provenance=inline-only=true", "-o", str(plain))
+    assert {path.name for path in plain.iterdir()} == {"amd64"}
+
+
+def test_a_file_of_the_image_is_not_written_over(simple, tmp_path):
+    simple.write("FROM scratch\nCOPY status /provenance.json\n", status=STATUS)
+    refused = simple.run("--provenance=true", "-o", str(tmp_path / "out"))
+    assert refused.returncode == 10
+    assert "/provenance.json is there already" in refused.stderr
+    assert not (tmp_path / "out").exists()

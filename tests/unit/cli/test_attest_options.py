@@ -23,13 +23,18 @@ def read(*attestations, provenance=None, sbom=None):
         ((), {"provenance": "", "sbom": ""}, AttestOptions()),
         ((), {"provenance": "mode=max"}, AttestOptions(MAX)),
         (("type=sbom",), {}, AttestOptions(sbom=True)),
+        (
+            (),
+            {"provenance": "filename=p.json"},
+            AttestOptions(ProvenanceOptions(filename="p.json")),
+        ),
         (("type=provenance",), {}, AttestOptions(MIN)),
         (("type=provenance,mode=max", "type=sbom"), {}, AttestOptions(MAX, sbom=True)),
         (("type=provenance,disabled=true",), {"sbom": "disabled=true"}, AttestOptions()),
         (
             ("type=provenance,mode=min,version=v0.2,inline-only=true,reproducible=true",),
             {},
-            AttestOptions(ProvenanceOptions(version="v0.2", reproducible=True)),
+            AttestOptions(ProvenanceOptions(version="v0.2", reproducible=True, filename="")),
         ),
         (
             ('Type=provenance,"builder-id=https://ci.example/?a,b"',),
@@ -55,7 +60,7 @@ def test_what_buildx_takes(arguments, flags, expected):
         ("type=provenance,moode=max", "type=provenance has no option 'moode'"),
         ("type=provenance,disabled=yes", "disabled is true or false"),
         ("type=provenance,reproducible=perhaps", "reproducible is true or false"),
-        ("type=provenance,filename=a.json", "has no option 'filename'"),
+        ("type=provenance,filename=a/b.json", "filename is a name"),
         ("type=sbom,generator=docker/scout-sbom-indexer", "no generator but amphora's own"),
         ("type=sbom,mode=max", "type=sbom has no option 'mode'"),
         ('type=sbom,"disabled', "unexpected end"),

@@ -22,6 +22,10 @@ def read(*texts, push=False, load=False, annotations=()):
         ("out", Output("local", PLAIN, "out")),
         ("-", Output("tar", PLAIN, "-")),
         ("type=local,dest=out,platform-split=false", Output("local", PLAIN, "out", split=False)),
+        (
+            "type=local,dest=out,attestation-prefix=a-",
+            Output("local", PLAIN, "out", attestation_prefix="a-"),
+        ),
         ("type=tar,dest=out.tar", Output("tar", PLAIN, "out.tar")),
         ("type=tar", Output("tar", PLAIN, "-")),
         ("TYPE=oci,Dest=out.tar", Output("oci", PLAIN, "out.tar")),
@@ -136,6 +140,7 @@ def test_annotations_have_places_and_platforms():
         ("type=registry,oci-artifact=true", "attestations are artifacts anyhow"),
         ("type=docker,context=other", "DOCKER_CONTEXT or DOCKER_HOST"),
         ("type=oci,dest=a,unpack=true", "has no option 'unpack'"),
+        ("type=tar,attestation-prefix=a/b", "has no directories"),
         ("type=image,push=yes", "push is true or false"),
         ("type=image,push", "'push' has no value"),
         ('type=local,"dest=a', "unexpected end of data"),

@@ -114,18 +114,18 @@ def _entry(
 def _put_statement(
     blobs: BlobStore, variant: Variant, predicate: Predicate, names: Sequence[Reference]
 ) -> Descriptor:
-    stored = blobs.put(msgspec.json.encode(_statement(variant, predicate, names)), IN_TOTO)
+    digest = variant.manifest.digest
+    called = [image_url(name, variant.platform) for name in names] or [_NAMELESS]
+    said = statement(predicate, [(name, digest.algorithm, digest.hex) for name in called])
+    stored = blobs.put(msgspec.json.encode(said), IN_TOTO)
     return replace(stored, annotations={PREDICATE_ANNOTATION: predicate.kind})
 
 
-def _statement(
-    variant: Variant, predicate: Predicate, names: Sequence[Reference]
-) -> dict[str, Any]:
-    digest = variant.manifest.digest
-    called = [image_url(name, variant.platform) for name in names] or [_NAMELESS]
+def statement(predicate: Predicate, subjects: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """A predicate about subjects, each a name, an algorithm and a digest in hexadecimal."""
     return {
         "_type": _STATEMENTS.get(predicate.kind, _STATEMENT),
-        "subject": [{"name": name, "digest": {digest.algorithm: digest.hex}} for name in called],
+        "subject": [{"name": name, "digest": {kind: value}} for name, kind, value in subjects],
         "predicateType": predicate.kind,
         "predicate": predicate.content,
     }

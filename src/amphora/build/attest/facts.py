@@ -62,7 +62,11 @@ class TakenStep(Struct, frozen=True):
 
 
 class Predicate(Struct, frozen=True):
-    """One thing that is said of a variant: its type, which is a URI, and its content."""
+    """One thing that is said of a variant: its type, which is a URI, and its content.
+
+    `filename` is what it is called beside the image's files; empty if it is for images only.
+    """
 
     kind: str
     content: Mapping[str, Any]
+    filename: str = ""

@@ -7,12 +7,16 @@ from msgspec import Struct
 
 
 class ProvenanceOptions(Struct, frozen=True):
-    """`complete` is mode=max; `version` of SLSA is v1 or v0.2; `reproducible` is only repeated."""
+    """`complete` is mode=max; `version` of SLSA is v1 or v0.2; `reproducible` is only repeated.
+
+    `filename` is what it is called beside the image's files, empty if it is only for images.
+    """
 
     complete: bool = False
     version: str = "v1"
     builder: str = ""
     reproducible: bool = False
+    filename: str = "provenance.json"
 
 
 class AttestOptions(Struct, frozen=True):

@@ -60,7 +60,7 @@ class Facts(Struct, frozen=True):
 def provenance(facts: Facts, options: ProvenanceOptions) -> Predicate:
     """The predicate of the version that is asked for."""
     make = _v1 if options.version == "v1" else _v02
-    return Predicate(PROVENANCE[options.version], make(facts, options))
+    return Predicate(PROVENANCE[options.version], make(facts, options), options.filename)
 
 
 def _v1(facts: Facts, options: ProvenanceOptions) -> dict[str, Any]:

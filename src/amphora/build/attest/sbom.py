@@ -18,6 +18,8 @@ from amphora.sbom.spdx import document
 
 #: Part of every key: raised when the same files come to another document.
 _VERSION = 1
+#: As BuildKit calls it, in a directory of the image's files.
+_FILENAME = "sbom.spdx.json"
 _MEDIA_TYPE = "application/spdx+json"
 #: For an image that does not say when it was made, as tar has it for a file that does not.
 _NO_TIME = "1970-01-01T00:00:00Z"
@@ -40,7 +42,7 @@ def sbom(
         seconds = time.monotonic() - started
         shop.store.cache_put(key, CacheRecord(stored, None, created, "worker", seconds))
     content = msgspec.json.decode(shop.store.blobs.read(stored.digest))
-    return Predicate(SBOM, content), known is not None
+    return Predicate(SBOM, content, _FILENAME), known is not None
 
 
 def _document(shop: Workshop, platform: Platform, state: ImageState, created: str) -> Descriptor:

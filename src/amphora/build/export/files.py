@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from amphora.build.copying import CopyRules, copy_sources
+from amphora.build.export.statements import Statements
 from amphora.build.filetree import FileTree
 from amphora.build.request import Variant
 from amphora.core.descriptor import Descriptor
@@ -35,6 +36,7 @@ def export_directory(
     *,
     split: bool,
     epoch: int | None,
+    statements: Statements | None = None,
 ) -> None:
     """Put the files into a directory, all of them belonging to whoever runs this.
 
@@ -46,7 +48,10 @@ def export_directory(
     _check_destination(destination)
     new = not destination.exists()
     partial = destination.with_name(f".{destination.name}.partial") if new else destination
-    with _shown(store, variants, split=split) as root, explain_refusal_to_write(destination):
+    with (
+        _shown(store, variants, statements, split=split) as root,
+        explain_refusal_to_write(destination),
+    ):
         if new:
             remove_tree(partial)
         try:
@@ -61,13 +66,19 @@ def export_directory(
 
 
 def export_tar(
-    store: Store, variants: Sequence[Variant], output: BinaryIO, *, split: bool, epoch: int | None
+    store: Store,
+    variants: Sequence[Variant],
+    output: BinaryIO,
+    *,
+    split: bool,
+    epoch: int | None,
+    statements: Statements | None = None,
 ) -> None:
     """Write the files as a tar, with their own owners; times after `epoch` become `epoch`.
 
     Raises LayerError for a name that a tar of ours cannot hold.
     """
-    with _shown(store, variants, split=split) as root:
+    with _shown(store, variants, statements, split=split) as root:
         write_tree(root, output, clamp_mtime=epoch)
 
 
@@ -80,7 +91,9 @@ def unpack_image(store: Store, variants: Sequence[Variant]) -> None:
 
 
 @contextmanager
-def _shown(store: Store, variants: Sequence[Variant], *, split: bool) -> Iterator[Path]:
+def _shown(
+    store: Store, variants: Sequence[Variant], statements: Statements | None, *, split: bool
+) -> Iterator[Path]:
     """A directory where all that is asked for can be read, while it is."""
     with workspace(store.root) as work, ExitStack() as mounts:
         snapshots = Snapshots(store.blobs, work)
@@ -92,7 +105,14 @@ def _shown(store: Store, variants: Sequence[Variant], *, split: bool) -> Iterato
             snapshots.unpack(layers)
             roots.append(parent / directory_name(variant.platform))
             diff_ids = [layer.diff_id for layer in layers]
-            mounts.enter_context(snapshots.shown(diff_ids, roots[-1]))
+            above = None
+            if statements and statements.about(variant.platform):
+                above = work / f"said-{roots[-1].name}"
+                above.mkdir()
+                bare = work / f"bare-{roots[-1].name}"
+                with snapshots.shown(diff_ids, bare):
+                    statements.write(variant.platform, bare, above)
+            mounts.enter_context(snapshots.shown(diff_ids, roots[-1], above=above))
         if split:
             yield parent
         elif len(roots) == 1:
