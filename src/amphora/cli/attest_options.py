@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from amphora.build.attest.options import AttestOptions, ProvenanceOptions
+from amphora.build.attest.options import AttestOptions, ProvenanceOptions, SbomOptions
 from amphora.core.errors import InvalidValueError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,9 +22,11 @@ _SWITCHES = {
 }
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "provenance": ("mode", "version", "builder-id", "reproducible", "inline-only", "filename"),
-    "sbom": (),
+    "sbom": ("generator",),
 }
 _CHOICES: Mapping[str, tuple[str, ...]] = {"mode": ("min", "max"), "version": ("v1", "v0.2")}
+
+_Options = ProvenanceOptions | SbomOptions | None
 
 _FLAGS = (
     click.option(
@@ -35,7 +37,7 @@ _FLAGS = (
     ),
     click.option(
         "--sbom",
-        metavar="true|false",
+        metavar="true|false|generator=IMAGE",
         help="Attach which packages are in the image (SPDX); short for --attest type=sbom.",
     ),
     click.option(
@@ -66,15 +68,16 @@ def read_attestations(
         for kind, text in (("sbom", sbom), ("provenance", provenance))
         if text
     ]
-    found: dict[str, ProvenanceOptions | bool] = {}
+    found: dict[str, _Options] = {}
     for flag, text, whole in given:
         kind, options = _read(flag, text, whole)
         if kind in found:
             raise _wrong(flag, text, f"type={kind} is asked for twice")
         found[kind] = options
-    chosen = found.get("provenance")
+    how, what = found.get("provenance"), found.get("sbom")
     return AttestOptions(
-        chosen if isinstance(chosen, ProvenanceOptions) else None, bool(found.get("sbom"))
+        how if isinstance(how, ProvenanceOptions) else None,
+        what if isinstance(what, SbomOptions) else None,
     )
 
 
@@ -85,25 +88,25 @@ def _written_out(kind: str, text: str) -> str:
     return f"type={kind},{text}"
 
 
-def _read(flag: str, text: str, whole: str) -> tuple[str, ProvenanceOptions | bool]:
-    """The type and what is asked for: False if it is disabled."""
+def _read(flag: str, text: str, whole: str) -> tuple[str, _Options]:
+    """The type and what is asked for: None if it is disabled."""
     fields = _fields(flag, text, whole)
     kind = fields.pop("type", "")
     if kind not in _OPTIONS:
         raise _wrong(flag, text, f"its types are {' and '.join(_OPTIONS)}")
     disabled = _switch(flag, text, fields, "disabled")
     for name, value in fields.items():
-        if name == "generator" and kind == "sbom":
-            raise _wrong(flag, text, "there is no generator but amphora's own")
         if name not in _OPTIONS[kind]:
-            known = f"; its options are {', '.join(_OPTIONS[kind])}" if _OPTIONS[kind] else ""
-            raise _wrong(flag, text, f"type={kind} has no option {name[:40]!r}{known}")
+            known = ", ".join(_OPTIONS[kind])
+            raise _wrong(flag, text, f"type={kind} has no option {name[:40]!r}, only {known}")
         if value not in _CHOICES.get(name, (value,)):
             raise _wrong(flag, text, f"{name} is {' or '.join(_CHOICES[name])}")
     inline_only = _switch(flag, text, fields, "inline-only")
     reproducible = _switch(flag, text, fields, "reproducible")
-    if disabled or kind == "sbom":
-        return kind, not disabled
+    if disabled:
+        return kind, None
+    if kind == "sbom":
+        return kind, SbomOptions(fields.get("generator", ""))
     return kind, ProvenanceOptions(
         complete=fields.get("mode") == "max",
         version=fields.get("version", "v1"),

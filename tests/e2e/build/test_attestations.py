@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -361,3 +362,84 @@ def test_a_file_of_the_image_is_not_written_over(simple, tmp_path):
     assert refused.returncode == 10
     assert "/provenance.json is there already" in refused.stderr
     assert not (tmp_path / "out").exists()
+
+
+SCANNER = """\
+FROM busybox
+ENV SAYS=hello
+COPY --chmod=755 scan /scan
+ENTRYPOINT ["/scan"]
+CMD ["and", "more"]
+USER mail
+"""
+SCAN = """\
+#!/bin/sh -eu
+! touch $BUILDKIT_SCAN_SOURCE/new 2> /dev/null
+test ! -e "${BUILDKIT_SCAN_SOURCE_EXTRAS-/none}"
+touch /tmp/there
+made=$(cat $BUILDKIT_SCAN_SOURCE/made)
+cat > $BUILDKIT_SCAN_DESTINATION/sbom.spdx.json <<END
+{"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+ "subject": [], "predicate": {"spdxVersion": "SPDX-2.3", "name": "$SAYS $made $*"}}
+END
+echo '{"spdxVersion": "SPDX-2.3", "name": "another"}' > $BUILDKIT_SCAN_DESTINATION/more.json
+"""
+
+
+@pytest.fixture
+def scanner(simple, tmp_path):
+    """Make an image that lists packages: `scanner`, by that script."""
+    directory = tmp_path / "scanner"
+    directory.mkdir()
+    (directory / "Dockerfile").write_text(SCANNER)
+
+    def make(script=SCAN):
+        (directory / "scan").write_text(script)
+        simple.amphora.ok("build", "-t", "scanner", directory)
+
+    return make
+
+
+def test_another_program_lists_the_packages(simple, scanner, tmp_path):
+    """For both platforms it runs on ours; what it says counts, and is remembered."""
+    scanner()
+    asked = (BOTH, "-t", "app:1", "--sbom=generator=scanner")
+    built = simple(*asked, "-o", str(tmp_path / "out"))
+    assert built.digest == simple(BOTH).digest
+    assert "list the packages in the image with scanner" in built.errors
+    for platform in ("linux_amd64", "linux_arm64"):
+        said = json.loads((tmp_path / "out" / platform / "sbom.spdx.json").read_text())
+        assert said["predicate"]["name"] == "hello made and more"
+        assert {each["name"] for each in said["subject"]} >= {"made", "bin/busybox"}
+        said = json.loads((tmp_path / "out" / platform / "more.json").read_text())
+        assert said["predicate"]["name"] == "another"
+    assert set(statements(simple.amphora, "app:1")) == {
+        *((platform, SPDX) for platform in ("linux/amd64", "linux/arm64")),
+    }
+    assert len(attached(simple.amphora, "app:1")) == 4
+    again = simple(*asked).errors
+    assert re.findall(r"with scanner\n(?:.*\n)*?#\d+ (\w+)", again) == ["CACHED", "CACHED"]
+    # Another generator is asked anew.
+    scanner(SCAN.replace("another", "changed"))
+    simple(*asked, "-o", str(tmp_path / "new"))
+    said = json.loads((tmp_path / "new/linux_amd64/more.json").read_text())
+    assert said["predicate"]["name"] == "changed"
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exit 3", "exited with status 3"),
+        ("true", "it wrote no *.spdx.json"),
+        ("echo '{' > $BUILDKIT_SCAN_DESTINATION/a.spdx.json", "'a.spdx.json' is no JSON"),
+        ("echo '{}' > $BUILDKIT_SCAN_DESTINATION/a.json", "is neither SPDX nor CycloneDX"),
+        ("mkfifo $BUILDKIT_SCAN_DESTINATION/a.json", "'a.json' is no file"),
+        ("ln -s /etc/passwd $BUILDKIT_SCAN_DESTINATION/a.json", "'a.json' is no file"),
+    ],
+)
+def test_what_is_no_list_of_packages(simple, scanner, script, why):
+    scanner(f"#!/bin/sh\n{script}\n")
+    refused = simple.run("--sbom=generator=scanner")
+    assert refused.returncode == 12
+    assert why in refused.stderr
+    assert "generator scanner" in refused.stderr

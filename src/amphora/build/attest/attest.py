@@ -36,8 +36,10 @@ class Notary(Struct, frozen=True):
 
     async def _sbom(self, platform: Platform, state: ImageState) -> tuple[Predicate, ...]:
         request, shop = self.ready.request, self.ready.shop
-        if not request.attest.sbom:
+        if request.attest.sbom is None:
             return ()
+        if request.attest.sbom.generator:
+            return await self._generated(platform, state, request.attest.sbom.generator)
         # Few builds list packages, and what reads them takes a while to load.
         from amphora.build.attest.sbom import sbom  # noqa: PLC0415
 
@@ -47,6 +49,19 @@ class Notary(Struct, frozen=True):
             )
             told.ran = "cached" if remembered else told.ran
         return (found,)
+
+    async def _generated(
+        self, platform: Platform, state: ImageState, name: str
+    ) -> tuple[Predicate, ...]:
+        """The SBOM of an image that does nothing else."""
+        from amphora.build.attest.generator import Generator  # noqa: PLC0415
+
+        title = f"list the packages in the image with {name}"
+        with self.ready.shop.reporter.telling(platform, title) as told:
+            generator = Generator(name, self.ready)
+            found, remembered = await generator.predicates(platform, state, told.output)
+            told.ran = "cached" if remembered else "native"
+        return tuple(found)
 
     def _provenance(self, platform: Platform, finished: float) -> tuple[Predicate, ...]:
         request, fetched = self.ready.request, self.ready.fetched

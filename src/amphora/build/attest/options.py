@@ -19,12 +19,14 @@ class ProvenanceOptions(Struct, frozen=True):
     filename: str = "provenance.json"
 
 
+class SbomOptions(Struct, frozen=True):
+    """`generator` is the image that makes it; amphora itself if there is none."""
+
+    generator: str = ""
+
+
 class AttestOptions(Struct, frozen=True):
     """The attestations of each variant; none unless asked for."""
 
     provenance: ProvenanceOptions | None = None
-    sbom: bool = False
-
-    @property
-    def wanted(self) -> bool:
-        return self.sbom or self.provenance is not None
+    sbom: SbomOptions | None = None
