@@ -180,12 +180,16 @@ def test_baking_at_a_builder(program, context):
         json.dumps({"target": {"free": {}, "fixed": {"platforms": ["linux/s390x"]}}})
     )
     program.ok("builder", "create", "--name=one", "--platform=linux/riscv64", "--jobs=1")
-    baked = program("bake", "--builder=one", "--format=json", "free", cwd=directory)
+    flags = ("--builder=one", "--format=json", "--metadata-file=told.json")
+    baked = program("bake", *flags, "free", cwd=directory)
     assert baked.returncode == 0, baked.stderr
     assert [each["platform"] for each in json.loads(baked.stdout)["free"]["variants"]] == [
         "linux/riscv64"
     ]
-    assert len(json.loads(program.ok("--builder=one", "history", "ls", "--format=json"))) == 1
+    built = json.loads(program.ok("--builder=one", "history", "ls", "--format=json"))
+    told = json.loads((directory / "told.json").read_text())
+    assert told["free"]["buildx.build.ref"] == f"one/one/{built[0]['id']}"
+    assert len(built) == 1
     refused = program("bake", "--builder=one", "fixed", cwd=directory)
     assert refused.returncode == 21
     assert "does not build for linux/s390x" in refused.stderr

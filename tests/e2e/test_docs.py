@@ -147,6 +147,22 @@ def test_the_commands_about_the_doctor_work(seeded, tmp_path):
         assert output
 
 
+@pytest.mark.privileged
+@pytest.mark.e2e
+def test_every_command_about_builders_works(amphora, tmp_path):
+    """With no variable that names a store."""
+    file = amphora.home / ".config/amphora/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'store = "{amphora.store}"\n')
+    page = (ROOT / "docs/builders.md").read_text()
+    lines = [line for block in _BLOCK.finditer(page) for line in _commands(block["text"])]
+    assert len(lines) >= 16
+    for line in lines:
+        _run(replace(amphora, environment={"AMPHORA_STORE": ""}), line, tmp_path)
+    left = sorted(path.name for path in (amphora.home / "builders").iterdir())
+    assert left == [".kept", ".lock"]
+
+
 def _commands(text):
     return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
 

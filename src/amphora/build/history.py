@@ -126,9 +126,10 @@ def builds(store_root: Path) -> list[BuildRecord]:
 def find_build(store_root: Path, name: str) -> BuildRecord:
     """The build of an ID, or whose ID alone begins so; `^0` is the newest, `^1` the one before.
 
-    Raises NotFoundError.
+    An ID may have its builder before it, as in the metadata of builds. Raises NotFoundError.
     """
     there = builds(store_root)
+    name = name.rpartition("/")[2]
     if name.startswith("^") and name[1:].isdecimal():
         found = there[int(name[1:]) :][:1]
     else:

@@ -72,7 +72,12 @@ async def run_bake(
         for each in builds:
             name = each.target.name
             delivery = Delivery(
-                settings, store, each.wanted, each.request.source_date_epoch, engines.get(name)
+                settings,
+                store,
+                recordings[name].id,
+                each.wanted,
+                each.request.source_date_epoch,
+                engines.get(name),
             )
             form = await delivery.deliver(results[name])
             recordings[name].result = form

@@ -52,7 +52,9 @@ async def run_build(
                 planning=planning,
                 cgroup=cgroup,
             )
-        delivery = Delivery(settings, store, wanted, request.source_date_epoch, engine)
+        delivery = Delivery(
+            settings, store, recording.id, wanted, request.source_date_epoch, engine
+        )
         recording.result = await delivery.deliver(result)
         return recording.result
 

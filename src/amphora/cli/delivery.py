@@ -35,10 +35,14 @@ from amphora.system.tasks import in_thread
 
 
 class Delivery(Struct, frozen=True):
-    """One build's outputs. `engine` is the pipe to what --load gives the image to, if anything."""
+    """One build's outputs. `engine` is the pipe to what --load gives the image to, if anything.
+
+    `build` is what the history calls it.
+    """
 
     settings: Settings
     store: Store
+    build: str
     wanted: Wanted
     epoch: int | None
     engine: int | None
@@ -168,9 +172,13 @@ class Delivery(Struct, frozen=True):
             write_atomically(self.wanted.digest_file.absolute(), str(form.image.digest).encode())
 
     def metadata(self, form: BuildResult) -> dict[str, object]:
-        """https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file"""
+        """https://docs.docker.com/reference/cli/docker/buildx/build/#metadata-file
+
+        A build is named by builder, node and ID; a builder here is one node.
+        """
+        builder = self.settings.builder
         names = [str(name) for name in self.wanted.all_names]
-        told: dict[str, object] = {}
+        told: dict[str, object] = {"buildx.build.ref": f"{builder}/{builder}/{self.build}"}
         if form.image.is_manifest:
             config = children(self.store.blobs, form.image)[0]
             told["containerimage.config.digest"] = str(config.digest)

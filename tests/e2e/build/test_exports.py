@@ -225,6 +225,9 @@ def test_files_tell_of_the_image(simple, tmp_path):
     assert content["image.name"] == "docker.io/library/a:latest,docker.io/library/b:2"
     manifest, _ = built.variant()
     assert content["containerimage.config.digest"] == str(manifest.config.digest)
+    reference = content["buildx.build.ref"]
+    assert reference.startswith("default/default/")
+    assert simple.amphora.ok("history", "logs", reference) == simple.amphora.ok("history", "logs")
     for flag in ("--iidfile", "--handoff-report"):
         refused = simple.run(flag, tmp_path / "nowhere/file")
         assert refused.returncode == 10
