@@ -131,8 +131,16 @@ def test_a_user_has_mounts_and_networks(as_user, home):
         assert done.returncode == 0, done.stderr
         assert ("commands run on the host's network: pasta" in done.stderr) == warned, done.stderr
     assert not (directory / "new").exists()
-    as_user.ok("store", "gc", "--cache", "--cache-mounts")
+    # Files of other users are measured and removed, too.
+    (mount,) = json.loads(as_user.ok("builder", "du", "--filter=mutable", "--format=json"))[
+        "records"
+    ][:1]
+    assert mount["size"] > 0
+    as_user.ok("builder", "prune", "--all", "--force")
+    assert json.loads(as_user.ok("builder", "du", "--format=json"))["records"] == []
     assert as_user.ok("store", "cache-mounts", "--format=json") == "[]\n"
+    as_user.ok("store", "gc", "--cache", "--cache-mounts")
+    assert as_user.ok("run", "--rm", "it", "cat", "/all") == "some data\nsecret8\n"
 
 
 @pytest.mark.parametrize("platform", BOTH.split(","))

@@ -68,6 +68,7 @@ class HandoffSource(Struct, frozen=True):
                 layers = list(await self.fetch(packages))
                 if layers == shown:
                     return None
+                await in_thread(self.snapshots.unpack, layers)  # what was fetched before
                 shown[:] = layers
                 return show(layers)
 

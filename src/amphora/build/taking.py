@@ -137,9 +137,9 @@ class Taker:
 
     async def _unpack(self, state: ImageState) -> None:
         """Have the layers on disk as directories; a task of its own, shared by all who wait."""
-        path = self._snapshots.path(state.diff_ids)
-        if path.exists():
+        if self._snapshots.has(state.diff_ids):
             return
+        path = self._snapshots.path(state.diff_ids)
         if path not in self._taken.unpacking:
             self._taken.unpacking[path] = self._group.create_task(self._unpack_now(state))
         await self._taken.unpacking[path]

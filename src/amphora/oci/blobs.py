@@ -21,6 +21,7 @@ from typing import BinaryIO, Self
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import HEX_LENGTHS, Digest
 from amphora.core.errors import DigestMismatchError, NotFoundError
+from amphora.oci.claims import Claims
 from amphora.system.files import explain_full_disk, sync_directory
 
 
@@ -30,6 +31,8 @@ class BlobStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.ingest = root / "ingest"
+        #: What is looked at is claimed, while somebody holds the claims.
+        self.claims = Claims(root)
         for algorithm in HEX_LENGTHS:
             (root / "blobs" / algorithm).mkdir(parents=True, exist_ok=True)
         self.ingest.mkdir(exist_ok=True)
@@ -39,10 +42,12 @@ class BlobStore:
         return self.root / "blobs" / digest.algorithm / digest.hex
 
     def has(self, digest: Digest) -> bool:
+        self.claims.claim([str(digest)])
         return self.path(digest).is_file()
 
     def size(self, digest: Digest) -> int:
         """Bytes; raises NotFoundError."""
+        self.claims.claim([str(digest)])
         try:
             return self.path(digest).stat().st_size
         except FileNotFoundError:
@@ -50,6 +55,7 @@ class BlobStore:
 
     def open(self, digest: Digest) -> BufferedReader:
         """Open a blob for reading, its content not verified; raises NotFoundError."""
+        self.claims.claim([str(digest)])
         try:
             return self.path(digest).open("rb")
         except FileNotFoundError:
@@ -67,6 +73,7 @@ class BlobStore:
     def put(self, content: bytes, media_type: str) -> Descriptor:
         """Store a small blob and return its descriptor; one that is there is left as it is."""
         digest = Digest.of(content)
+        self.claims.claim([str(digest)])
         try:
             there = self.path(digest).read_bytes()
         except FileNotFoundError:
@@ -145,6 +152,7 @@ class BlobWriter:
             raise _mismatch(str(expected), str(actual))
         if size is not None and self.size != size:
             raise _mismatch(f"{size} bytes", f"{self.size} bytes")
+        self._store.claims.claim([str(actual)])
         final = self._store.path(actual)
         with explain_full_disk(self._store.root):
             self._file.flush()

@@ -2,11 +2,13 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from amphora.core.digest import Digest
 from amphora.oci import names, steps, uses
@@ -26,8 +28,10 @@ _BLOB_OF_NOTHING = "content that no image and no step leads to"
 _OF_BEFORE = "step of a build"
 
 
-def cached(blobs: BlobStore, database: Database) -> list[CacheEntry]:
+def cached(blobs: BlobStore, database: Database, claimed: Collection[str]) -> list[CacheEntry]:
     """The steps that are remembered, and what lies in the store beside them and the images.
+
+    Of what is claimed, somebody makes use now.
 
     Measures what was unpacked since this was asked for last. Needs the worker. Raises what
     `read_document` raises, for a damaged image.
@@ -40,7 +44,11 @@ def cached(blobs: BlobStore, database: Database) -> list[CacheEntry]:
         with database.writing(durable=False) as connection:
             uses.keep_sizes(connection, measured)
     found.sizes = sizes | measured
-    return [*found.steps(), *found.unpacked(), *found.nameless()]
+    entries = [*found.steps(), *found.unpacked(), *found.nameless()]
+    return [
+        replace(entry, in_use=any(piece.name in claimed for piece in entry.pieces))
+        for entry in entries
+    ]
 
 
 class _Found:

@@ -121,7 +121,12 @@ class ImageConfig(Struct, frozen=True):
 
         https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md#layer-chainid
         """
-        return tuple(accumulate(self.diff_ids, _chain))
+        return chain_ids(self.diff_ids)
+
+
+def chain_ids(diff_ids: Sequence[Digest]) -> tuple[Digest, ...]:
+    """The chain ID of each of these layers, bottom first."""
+    return tuple(accumulate(diff_ids, _chain))
 
 
 def chain_id(diff_ids: Sequence[Digest]) -> Digest | None:

@@ -7,7 +7,7 @@ while others go on with the store, and by whoever comes next if the process is k
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -86,14 +86,16 @@ def bury(
     *,
     forget: Callable[[sqlite3.Connection], None] | None = None,
     only: Content | None = None,
+    claimed: Collection[str] = (),
     unpacked_images: bool = True,
 ) -> Freed:
     """Move what nothing needs into a grave; it is for the caller to empty. Returns what it was.
 
     `forget` is called first, in the same transaction, to drop records; `only` limits what may
-    go. Without `unpacked_images`, unpacked layers may go although images have them: they are
-    unpacked again. Nobody may come to need more meanwhile. Raises DigestMismatchError and
-    ManifestError, having changed nothing, for a damaged image: what it leads to cannot be known.
+    go, and what is `claimed` stays. Without `unpacked_images`, unpacked layers may go although
+    images have them: they are unpacked again. Nobody may claim more meanwhile. Raises
+    DigestMismatchError and ManifestError, having changed nothing, for a damaged image: what it
+    leads to cannot be known.
     """
     with database.writing() as connection:
         if forget is not None:
@@ -101,9 +103,15 @@ def bury(
         found = reach(blobs, names.listed(connection))
         for image in found.orphans:  # what was said about images that are gone goes too
             names.remove(connection, image.reference)
-        garbage = (only or everything(blobs)) - needed_by_steps(connection)
+        if found.orphans:
+            names.write_layout(connection, blobs.root)
         images = needed_by_images(blobs, found.descriptors)
-        garbage -= images if unpacked_images else Content(images.blobs, set())
+        remembered = needed_by_steps(connection)
+        if not unpacked_images:
+            remembered -= Content(set(), images.snapshots)
+            images = Content(images.blobs, set())
+        garbage = (only or everything(blobs)) - images - remembered
+        garbage = _without(garbage, claimed)
         steps.forget_diff_ids(connection, garbage.blobs)
         uses.forget_unremembered(connection)
         uses.forget_sizes(connection, garbage.snapshots)
@@ -117,11 +125,18 @@ def empty(grave: Path) -> None:
             pass
 
 
+def _without(garbage: Content, claimed: Collection[str]) -> Content:
+    return Content(
+        {digest for digest in garbage.blobs if str(digest) not in claimed},
+        garbage.snapshots - set(claimed),
+    )
+
+
 def _move(blobs: BlobStore, garbage: Content, grave: Path) -> Freed:
     size = 0
     for digest in garbage.blobs:
         with suppress(FileNotFoundError):
-            size += blobs.size(digest)
+            size += blobs.path(digest).stat().st_size
             blobs.path(digest).rename(grave / f"blob-{digest.hex}")
     for name in garbage.snapshots:
         with suppress(FileNotFoundError):

@@ -92,7 +92,9 @@ def walk(
                 continue
             blobs.size(descriptor.digest)
         stack.append((descriptor, True))
-        stack.extend((child, False) for child in reversed(below(blobs, descriptor)))
+        found = below(blobs, descriptor)
+        blobs.claims.claim(str(child.digest) for child in found)  # at once, which is quicker
+        stack.extend((child, False) for child in reversed(found))
 
 
 def variants(blobs: BlobStore, root: Descriptor) -> dict[Platform, Descriptor]:

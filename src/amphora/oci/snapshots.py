@@ -20,7 +20,7 @@ from msgspec import Struct
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
 from amphora.oci.blobs import BlobStore
-from amphora.oci.config import chain_id
+from amphora.oci.config import chain_id, chain_ids
 from amphora.oci.garbage import SNAPSHOTS
 from amphora.oci.layers.apply import apply_layer
 from amphora.oci.layers.compression import LayerReader
@@ -72,11 +72,19 @@ class Snapshots:
         chain = chain_id(diff_ids)
         return self._directory / chain.hex if chain else self._empty
 
+    def has(self, diff_ids: Sequence[Digest]) -> bool:
+        """Does a snapshot exist for each of these layers? They stay then, in `Store.using`."""
+        chains = chain_ids(diff_ids)
+        self._blobs.claims.claim(chain.hex for chain in chains)
+        return all((self._directory / chain.hex).exists() for chain in chains)
+
     def unpack(self, layers: Sequence[Layer]) -> None:
         """Make sure that a snapshot exists for each of these layers, bottom first.
 
         Raises LayerError, DigestMismatchError, NotFoundError, DiskFullError.
         """
+        if self.has([layer.diff_id for layer in layers]):
+            return
         for height in range(1, len(layers) + 1):
             stack = layers[:height]
             if not self.path([layer.diff_id for layer in stack]).exists():
@@ -151,7 +159,7 @@ class Snapshots:
 
     def stack(self, diff_ids: Sequence[Digest]) -> list[Path]:
         """The snapshots of layers given bottom first, as overlayfs wants them: topmost first."""
-        return [self.path(diff_ids[:height]) for height in range(len(diff_ids), 0, -1)]
+        return [self._directory / chain.hex for chain in reversed(chain_ids(diff_ids))]
 
     def _unpack_top(self, layers: Sequence[Layer]) -> None:
         """Apply the topmost layer to those below, as mounted, so that it lands where it means."""
@@ -165,6 +173,7 @@ class Snapshots:
             overlay.keep(diff_ids)
 
     def _adopt(self, upper: Path, final: Path) -> None:
+        self._blobs.claims.claim([final.name])
         with explain_full_disk(self._directory):
             _sync(upper)
             try:

@@ -17,6 +17,7 @@ from amphora.core.errors import NotFoundError, StoreError
 from amphora.core.reference import Reference
 from amphora.oci import check, names, referrers, steps, uses
 from amphora.oci.blobs import BlobStore
+from amphora.oci.claims import Claimed
 from amphora.oci.database import Database
 from amphora.oci.garbage import Freed, bury, empty
 from amphora.oci.graph import walk
@@ -31,8 +32,8 @@ class Store:
     """The store in directory `root`, which is made if it is missing.
 
     One object may be shared by threads, and one directory by processes. Whoever reads or
-    writes more than one thing does so inside `using()`: content that has no name yet is safe
-    from garbage collection only there. Every method raises StoreError for a damaged database
+    writes more than one thing does so inside `using()`: there nothing is collected, and what
+    was looked at is not pruned. Every method raises StoreError for a damaged database
     and DiskFullError.
     """
 
@@ -49,22 +50,18 @@ class Store:
     @contextmanager
     def using(self) -> Iterator[None]:
         """Keep garbage collection away; first clears away what killed processes left."""
-        with self._shared():
+        with self._shared(), self.blobs.claims.held():
             self.sweep()
             yield
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep everybody else away; raises StoreError if anybody is `using()` the store."""
-        try:
-            with locked(self.root / "lock", wait=False):
-                yield
-        except BlockingIOError as error:
-            raise StoreError(
-                f"the store {self.root} is in use by another amphora",
-                why="a build, pull, push or registry is working in it",
-                next_command="wait for the other command to finish and run it again",
-            ) from error
+    def pruning(self) -> Iterator[Claimed]:
+        """Keep others from coming to need anything that goes; they go on with what they have.
+
+        Yields what that is: it has to stay. For a moment only: who wants more waits.
+        """
+        with self._shared(), self.blobs.claims.stopped() as claimed:
+            yield claimed
 
     def tag(self, reference: Reference, descriptor: Descriptor) -> None:
         """Let a name point at an image; raises NotFoundError if its content is not here."""
@@ -168,7 +165,7 @@ class Store:
         DigestMismatchError or ManifestError, deleting nothing, if an image is damaged.
         """
         with workspace(self.root) as grave:
-            with self.alone():
+            with self._exclusive():
                 forget = steps.forget_all if cache else None
                 freed = bury(self.blobs, self.database, grave, forget=forget)
                 freed += Freed(0, self.blobs.sweep())
@@ -210,6 +207,18 @@ class Store:
     def _shared(self) -> Iterator[None]:
         with locked(self.root / "lock", shared=True):
             yield
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        try:
+            with locked(self.root / "lock", wait=False):
+                yield
+        except BlockingIOError as error:
+            raise StoreError(
+                f"the store {self.root} is in use by another amphora",
+                why="a build, pull, push or registry is working in it",
+                next_command="wait for the other command to finish and run it again",
+            ) from error
 
 
 def _unknown_name(reference: Reference, images: list[NamedImage]) -> NotFoundError:

@@ -61,7 +61,9 @@ def age(store, title, hours):
 
 
 def executed(built):
-    return {title for title, places in built.ran().items() if places != ["cached"]}
+    """Instructions that were; unpacking layers is none."""
+    titles = {title for title, places in built.ran().items() if places != ["cached"]}
+    return {title for title in titles if title[0].isupper()}
 
 
 def test_the_cache_is_listed_with_what_it_takes(build, du):
@@ -175,6 +177,72 @@ def test_what_is_no_size(build, size):
     done = build.amphora("builder", "prune", "-f", f"--max-used-space={size}")
     assert done.returncode == InvalidValueError.exit_code
     assert "--max-used-space cannot be" in done.stderr
+
+
+WAITING = """\
+FROM busybox AS below
+COPY data /data
+RUN echo $((1)) > /one
+FROM below
+RUN --mount=type=cache,id=flag,target=/flag touch /flag/waits; \\
+    until [ -e /flag/go ]; do sleep 0.02; done; cat /data /one > /all
+COPY --from=below /one /two
+"""
+
+
+def test_beside_a_build_that_runs_all_stays_that_it_has(build, prune, du):
+    build.write(DOCKERFILE, data="x")
+    build()
+    build.write(WAITING, data="data ")
+    arguments = ("build", "-t", "it", "--progress=plain", build.directory)
+    running = subprocess.Popen(
+        build.amphora.command(*arguments),
+        env=build.amphora.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    mounts = build.amphora.store / "mounts"
+    waits = wait_for(lambda: next(mounts.glob("*/0/waits"), None))
+    in_use = du("inuse")["records"]
+    # What it did is not noted before its end.
+    assert {"cache mount flag", "unpacked layer that no image and no step leads to"} <= {
+        record["description"] for record in in_use
+    }
+    assert not any(record["reclaimable"] for record in in_use)
+    prune("--all")
+    assert du()["records"] == du("inuse")["records"]
+    assert not [each for each in du()["records"] if "RUN echo $WHO" in each["description"]]
+    waits.with_name("go").touch()
+    assert running.wait() == 0, running.stderr.read()
+    running.stderr.close()
+    build.amphora.ok("store", "check")
+    assert build.amphora.ok("run", "--rm", "it", "cat", "/all", "/two") == "data 1\n1\n"
+    assert du("inuse")["records"] == []
+
+
+def wait_for(look):
+    deadline = time.monotonic() + 60
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def test_what_is_unpacked_may_go_alone_and_from_the_middle(build, prune):
+    """Steps go on upon layers of which some are unpacked still."""
+    build.write(DOCKERFILE, data="x")
+    build("-t", "it")
+    snapshots = build.amphora.store / "snapshots"
+    assert len(list(snapshots.iterdir())) == 4
+    build.write(f"{DOCKERFILE}RUN touch /more\n", data="x")
+    build()
+    prune("--all", "--filter", "type=internal")
+    assert len(list(snapshots.iterdir())) == 1  # of the step that no image has
+    build.write(f"{DOCKERFILE}RUN touch /more\nRUN cat /data > /most\n", data="x")
+    assert executed(build("-t", "it")) == {"RUN cat /data > /most"}
+    assert build.amphora.ok("run", "--rm", "it", "cat", "/most") == "x"
 
 
 def test_killed_in_the_middle_of_pruning_a_store_works(build, prune):

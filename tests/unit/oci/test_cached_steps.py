@@ -33,7 +33,7 @@ def unpacked(store):
 
 
 def entries(store):
-    return {entry.description: entry for entry in cached(store.blobs, store.database)}
+    return {entry.description: entry for entry in cached(store.blobs, store.database, ())}
 
 
 def test_a_step_has_its_layer_and_what_that_unpacks_to(store, make, unpacked):
@@ -66,7 +66,9 @@ def test_a_step_has_its_layer_and_what_that_unpacks_to(store, make, unpacked):
     assert (three.size, three.place, three.parents) == (0, 1, ("2" * 64,))
     assert one.used < two.used == three.used
     of_image = [
-        entry for entry in cached(store.blobs, store.database) if entry.type is EntryType.INTERNAL
+        entry
+        for entry in cached(store.blobs, store.database, ())
+        if entry.type is EntryType.INTERNAL
     ]
     assert len(of_image) == 2
     assert not any(entry.shared for entry in of_image)
@@ -78,7 +80,7 @@ def test_a_store_of_before_tells_the_age_of_steps_by_their_layers(store):
     store.cache_put("2" * 64, CacheRecord(None, None, CREATED, "native", 1.0))
     store.cache_put(f"{ONE} as zstd 3", CacheRecord(layer, ONE, "", "worker", 0.0))
     written = store.blobs.path(layer.digest).stat().st_ctime
-    found = {entry.name: entry for entry in cached(store.blobs, store.database)}
+    found = {entry.name: entry for entry in cached(store.blobs, store.database, ())}
     assert found["1" * 64].used == written
     assert found["2" * 64].used == 1767323045
     assert found[f"{ONE} as zstd 3"].description == f"{ONE} as zstd 3"
@@ -88,14 +90,14 @@ def test_a_store_of_before_tells_the_age_of_steps_by_their_layers(store):
 @pytest.mark.parametrize("created", ["", "yesterday", "99999-01-01", "0001-01-01T00:00:00+14:00"])
 def test_a_record_of_a_cache_of_somebody_elses_may_say_anything(store, created):
     store.cache_put("1" * 64, CacheRecord(None, None, created, "native", 1.0))
-    (entry,) = cached(store.blobs, store.database)
+    (entry,) = cached(store.blobs, store.database, ())
     assert entry.created == 0.0
 
 
 def test_what_nothing_leads_to_is_listed_too(store, make, unpacked):
     make.image("linux/amd64")
     name = unpacked([ONE], 10)
-    found = cached(store.blobs, store.database)
+    found = cached(store.blobs, store.database, ())
     assert len(found) == 5
     assert {entry.type for entry in found} == {EntryType.REGULAR}
     (snapshot,) = [entry for entry in found if entry.name == name]
@@ -104,11 +106,11 @@ def test_what_nothing_leads_to_is_listed_too(store, make, unpacked):
 
 def test_what_is_unpacked_is_measured_once(store, unpacked):
     name = unpacked([ONE], 100_000)
-    (first,) = cached(store.blobs, store.database)
+    (first,) = cached(store.blobs, store.database, ())
     (store.root / "snapshots" / name / "file").unlink()
-    (same,) = cached(Store(store.root).blobs, store.database)
+    (same,) = cached(Store(store.root).blobs, store.database, ())
     assert same.size == first.size
     assert store.collect_garbage().count == 1
     unpacked([ONE], 10)
-    (again,) = cached(store.blobs, store.database)
+    (again,) = cached(store.blobs, store.database, ())
     assert again.size < first.size

@@ -14,6 +14,7 @@ from amphora.oci import steps
 from amphora.oci.cache_entry import CacheEntry, EntryType, Piece, PieceKind
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.cached_steps import cached
+from amphora.oci.claims import Claimed
 from amphora.oci.garbage import Content, bury, empty
 from amphora.oci.store import Store
 from amphora.oci.workspace import workspace
@@ -31,12 +32,16 @@ class Pruned(Struct, frozen=True):
     freed: int
 
 
-def entries_of(store: Store) -> list[CacheEntry]:
-    """All of the cache; needs the worker. Raises what `cached` raises."""
+def entries_of(store: Store, claimed: Claimed | None = None) -> list[CacheEntry]:
+    """All of the cache; needs the worker. `claimed` is what others claim, if it is known.
+
+    Raises what `cached` raises.
+    """
+    claimed = claimed or store.blobs.claims.of_others()
     return [
-        *cached(store.blobs, store.database),
+        *cached(store.blobs, store.database, claimed.names),
         *_mounts(store.root),
-        *_downloads(store.root),
+        *_downloads(store.root, in_use=claimed.busy),
         *_contexts(store.root),
     ]
 
@@ -44,23 +49,30 @@ def entries_of(store: Store) -> list[CacheEntry]:
 def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: bool) -> Pruned:
     """Remove what is meant and nobody uses; with `internal`, what images give again, too.
 
-    Raises StoreError while another process uses the store, and what `entries_of` raises.
+    Others go on meanwhile. Raises what `entries_of` raises.
     """
+    entries_of(store)  # measures what is new, so that others wait for less
     with workspace(store.root) as grave:
-        with store.alone():
-            found = entries_of(store)
+        with store.pruning() as claimed:
+            found = entries_of(store, claimed)
             counted = [each for each in found if internal or each.type != EntryType.INTERNAL]
             candidates = [each for each in matching(counted, filters) if not each.in_use]
             gone = choose(candidates, counted, limits, free_space(store.root))
             clean = internal and not filters and not limits.given
-            _remove_content(store, gone, grave, internal=internal, clean=clean)
+            _remove_content(store, gone, grave, claimed, internal=internal, clean=clean)
             gone = [each for each in gone if _remove_file(store.root, each, grave)]
         empty(grave)
     return Pruned(gone, freed_by(gone, found))
 
 
 def _remove_content(
-    store: Store, gone: Collection[CacheEntry], grave: Path, *, internal: bool, clean: bool
+    store: Store,
+    gone: Collection[CacheEntry],
+    grave: Path,
+    claimed: Claimed,
+    *,
+    internal: bool,
+    clean: bool,
 ) -> None:
     """Steps with their layers; `clean` has everything forgotten that builds ever measured."""
     pieces = {piece for entry in gone for piece in entry.pieces}
@@ -79,6 +91,7 @@ def _remove_content(
         grave,
         forget=forget,
         only=Content(blobs, snapshots),
+        claimed=claimed.names,
         unpacked_images=not internal,
     )
 
@@ -111,7 +124,8 @@ def _mounts(root: Path) -> list[CacheEntry]:
     ]
 
 
-def _downloads(root: Path) -> list[CacheEntry]:
+def _downloads(root: Path, *, in_use: bool) -> list[CacheEntry]:
+    """While anybody uses the store, it may be one of these."""
     return [
         CacheEntry(
             name=kept.name,
@@ -120,6 +134,7 @@ def _downloads(root: Path) -> list[CacheEntry]:
             created=kept.created,
             used=kept.used,
             pieces=(Piece(PieceKind.FILE, f"remote/{kept.path.name}", kept.size),),
+            in_use=in_use,
         )
         for kept in kept_downloads(root)
     ]
