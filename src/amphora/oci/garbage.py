@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Flag, auto
 from pathlib import Path
 
 from msgspec import Struct
@@ -51,6 +52,21 @@ class Content(Struct, frozen=True):
         return Content(self.blobs - other.blobs, self.snapshots - other.snapshots)
 
 
+class Unpacked(Flag):
+    """Which unpacked layers stay, though their blobs would do: they are unpacked again.
+
+    What an image has is the image's, whether a step came to the same or not.
+    """
+
+    OF_IMAGES = auto()
+    OF_STEPS = auto()
+
+    def kept(self, of_images: set[str], of_steps: set[str]) -> set[str]:
+        images = of_images if self.OF_IMAGES in self else set()
+        steps = of_steps - of_images if self.OF_STEPS in self else set()
+        return images | steps
+
+
 def everything(blobs: BlobStore) -> Content:
     """All that is in a store, needed or not."""
     directory = blobs.root / SNAPSHOTS
@@ -87,15 +103,14 @@ def bury(
     forget: Callable[[sqlite3.Connection], None] | None = None,
     only: Content | None = None,
     claimed: Collection[str] = (),
-    unpacked_images: bool = True,
+    unpacked: Unpacked = Unpacked.OF_IMAGES,
 ) -> Freed:
     """Move what nothing needs into a grave; it is for the caller to empty. Returns what it was.
 
     `forget` is called first, in the same transaction, to drop records; `only` limits what may
-    go, and what is `claimed` stays. Without `unpacked_images`, unpacked layers may go although
-    images have them: they are unpacked again. Nobody may claim more meanwhile. Raises
-    DigestMismatchError and ManifestError, having changed nothing, for a damaged image: what it
-    leads to cannot be known.
+    go. What is `claimed` stays, and so do layers that are `unpacked` for images or for steps.
+    Nobody may claim more meanwhile. Raises DigestMismatchError and ManifestError, having changed
+    nothing, for a damaged image: what it leads to cannot be known.
     """
     with database.writing() as connection:
         if forget is not None:
@@ -107,10 +122,10 @@ def bury(
             names.write_layout(connection, blobs.root)
         images = needed_by_images(blobs, found.descriptors)
         remembered = needed_by_steps(connection)
-        if not unpacked_images:
-            remembered -= Content(set(), images.snapshots)
-            images = Content(images.blobs, set())
-        garbage = (only or everything(blobs)) - images - remembered
+        needed = Content(
+            images.blobs | remembered.blobs, unpacked.kept(images.snapshots, remembered.snapshots)
+        )
+        garbage = (only or everything(blobs)) - needed
         garbage = _without(garbage, claimed)
         steps.forget_diff_ids(connection, garbage.blobs)
         uses.forget_unremembered(connection)

@@ -15,7 +15,7 @@ from amphora.oci.cache_entry import CacheEntry, EntryType, Piece, PieceKind
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.cached_steps import cached
 from amphora.oci.claims import Claimed
-from amphora.oci.garbage import Content, bury, empty
+from amphora.oci.garbage import Content, Unpacked, bury, empty
 from amphora.oci.store import Store
 from amphora.oci.workspace import workspace
 from amphora.remote.download import forget_downloads, kept_downloads
@@ -92,7 +92,7 @@ def _remove_content(
         forget=forget,
         only=Content(blobs, snapshots),
         claimed=claimed.names,
-        unpacked_images=not internal,
+        unpacked=Unpacked.OF_STEPS if internal else Unpacked.OF_STEPS | Unpacked.OF_IMAGES,
     )
 
 
