@@ -26,6 +26,7 @@ class BuildRequest(Struct, frozen=True):
     The steps of `no_cache_stages` are executed whatever is remembered. `retries` is how often
     a RUN is done again in which a program crashed in the emulator. With `any_platform` a
     target that builds upon this one gets it for its own platforms, not only for `platforms`.
+    `vcs` is what provenance tells of the commit that the context is of.
     """
 
     context: str
@@ -48,6 +49,7 @@ class BuildRequest(Struct, frozen=True):
     cache_to: Sequence[CachePlace] = ()
     attest: AttestOptions = field(default_factory=AttestOptions)
     any_platform: bool = False
+    vcs: Mapping[str, str] = field(default_factory=dict)
 
 
 class StepReport(Struct, frozen=True):

@@ -11,15 +11,11 @@ from typing import Any, TypeVar
 import click
 
 from amphora.build.attest.options import AttestOptions, ProvenanceOptions, SbomOptions
+from amphora.cli.docker_environment import SWITCHES
 from amphora.core.errors import InvalidValueError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: What Go reads as true and as false, which is how buildx reads these.
-_SWITCHES = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
-}
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "provenance": ("mode", "version", "builder-id", "reproducible", "inline-only", "filename"),
     "sbom": ("generator",),
@@ -83,8 +79,8 @@ def read_attestations(
 
 def _written_out(kind: str, text: str) -> str:
     """`--sbom=true` as --attest has it."""
-    if text in _SWITCHES:
-        return f"type={kind},disabled={not _SWITCHES[text]}"
+    if text in SWITCHES:
+        return f"type={kind},disabled={not SWITCHES[text]}"
     return f"type={kind},{text}"
 
 
@@ -140,9 +136,9 @@ def _fields(flag: str, text: str, whole: str) -> dict[str, str]:
 
 def _switch(flag: str, text: str, fields: dict[str, str], name: str) -> bool:
     value = fields.pop(name, "false")
-    if value.lower() not in _SWITCHES:
+    if value.lower() not in SWITCHES:
         raise _wrong(flag, text, f"{name} is true or false")
-    return _SWITCHES[value.lower()]
+    return SWITCHES[value.lower()]
 
 
 def _wrong(flag: str, text: str, why: str) -> InvalidValueError:

@@ -1,7 +1,7 @@
 """From a target of a bake file to the build that it asks for: the flags of `amphora build`."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from amphora.bake.target import Target
 from amphora.build.request import BuildRequest
 from amphora.builders.builder import Builder
 from amphora.cli.commands.build import read_build
+from amphora.cli.docker_environment import with_provenance_told
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
 from amphora.core.errors import AmphoraError, BakeError, InvalidValueError
@@ -54,6 +55,10 @@ class TargetBuild(Struct, frozen=True):
     target: Target
     request: BuildRequest
     wanted: Wanted
+
+    def told(self, environment: Mapping[str, str]) -> "TargetBuild":
+        """The same with what a metadata file is to tell of it."""
+        return replace(self, request=with_provenance_told(self.request, environment))
 
     def at(self, builder: Builder) -> "TargetBuild":
         """For the platforms that a builder has; raises UnsupportedPlatformError."""

@@ -22,6 +22,7 @@ from amphora.cli.delivery import Delivery
 from amphora.cli.output import human_size, print_json, print_table
 from amphora.cli.outputs import STDOUT
 from amphora.cli.progress import PlainProgress, show_build
+from amphora.cli.raw_progress import Warnings
 from amphora.core.settings import Settings
 from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.files import write_atomically
@@ -59,13 +60,14 @@ async def run_bake(
         for recording in recordings.values():
             opened.enter_context(stoppable(store.root, recording.id))
         logs = [PlainProgress(recording.log) for recording in recordings.values()]
+        warnings = Warnings()
         with show_build(progress) as show:
             results = await build_together(
                 {each.target.name: each.request for each in builds},
                 store,
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
-                listener=told_to(show, *logs),
+                listener=told_to(show, warnings, *logs),
                 cgroup=cgroup,
             )
         baked = []
@@ -83,7 +85,8 @@ async def run_bake(
             recordings[name].result = form
             baked.append(Baked(each, form, delivery.metadata(form)))
     if metadata_file is not None:
-        told = {item.build.target.name: item.metadata for item in _asked(baked)}
+        told: dict[str, object] = {item.build.target.name: item.metadata for item in _asked(baked)}
+        told |= warnings.metadata
         write_atomically(metadata_file.absolute(), json.dumps(told, indent=2).encode() + b"\n")
     return baked
 

@@ -18,6 +18,7 @@ from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
 from amphora.cli.plans import outcome_lines, plain_plan
 from amphora.cli.progress import PlainProgress, show_build
+from amphora.cli.raw_progress import Warnings
 from amphora.core.settings import Settings
 from amphora.system.cgroup_shared import SharedGroup
 from amphora.system.files import write_atomically
@@ -42,18 +43,25 @@ async def run_build(
         recorded(store.root, request, wanted.tags) as recording,
         stoppable(store.root, recording.id),
     ):
+        warnings = Warnings()
         with show_build(progress) as show:
             result = await build(
                 request,
                 store,
                 jobs=settings.jobs,
                 insecure_registries=settings.insecure_registries,
-                listener=told_to(show, PlainProgress(recording.log)),
+                listener=told_to(show, PlainProgress(recording.log), warnings),
                 planning=planning,
                 cgroup=cgroup,
             )
         delivery = Delivery(
-            settings, store, recording.id, wanted, request.source_date_epoch, engine
+            settings,
+            store,
+            recording.id,
+            wanted,
+            request.source_date_epoch,
+            engine,
+            warnings.metadata,
         )
         recording.result = await delivery.deliver(result)
         return recording.result

@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from amphora.build.attest.attach import attach_beside, attach_inside, forget_older
@@ -18,6 +18,7 @@ from amphora.build.export.image import export_image
 from amphora.build.export.options import ImageOptions
 from amphora.build.export.statements import Statements
 from amphora.build.request import BuildResult
+from amphora.cli.docker_environment import provenance_told
 from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT, Output
 from amphora.cli.transfer_progress import show_transfer
@@ -37,7 +38,7 @@ from amphora.system.tasks import in_thread
 class Delivery(Struct, frozen=True):
     """One build's outputs. `engine` is the pipe to what --load gives the image to, if anything.
 
-    `build` is what the history calls it.
+    `build` is what the history calls it, `more` is told in the metadata as well.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Delivery(Struct, frozen=True):
     wanted: Wanted
     epoch: int | None
     engine: int | None
+    more: Mapping[str, object] = field(default_factory=dict)
 
     async def deliver(self, result: BuildResult) -> BuildResult:
         """Put it everywhere; returns the image in the form that its names point at.
@@ -68,7 +70,7 @@ class Delivery(Struct, frozen=True):
     def _form(self, result: BuildResult, options: ImageOptions) -> BuildResult:
         """The image as an output wants it, with its attestations in it or beside it."""
         form = export_image(self.store, result, options)
-        if not any(result.predicates.values()):
+        if not any(each.attached for said in result.predicates.values() for each in said):
             return form
         attach = attach_inside if options.inline else attach_beside
         return attach(self.store.blobs, form, self.wanted.all_names)
@@ -185,7 +187,9 @@ class Delivery(Struct, frozen=True):
         told["containerimage.descriptor"] = json.loads(encode_descriptor(form.image))
         told["containerimage.digest"] = str(form.image.digest)
         told |= {"image.name": ",".join(names)} if names else {}
-        return {**_provenance(form), **told}
+        if provenance_told(os.environ) != "none":
+            told = {**_provenance(form), **told}
+        return {**told, **self.more}
 
 
 def _named(

@@ -73,6 +73,17 @@ format_option = click.option(
 )
 
 
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "plain", "tty", "quiet", "none", "rawjson"]),
+    default="auto",
+    show_default=True,
+    envvar="BUILDKIT_PROGRESS",
+    show_envvar=True,
+    help="How to show what goes on; none prints nothing at all but errors.",
+)
+
+
 class ReferenceType(click.ParamType[Reference]):
     """An image reference; names in the store complete."""
 

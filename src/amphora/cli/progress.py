@@ -1,5 +1,6 @@
 """Showing what a build does: a live picture on a terminal, plain lines in a log."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from amphora.build.events import (
     StepStarted,
     Warned,
 )
+from amphora.cli.colours import Colours, read_colours
 from amphora.cli.plans import plan_lines
 from amphora.cli.raw_progress import RawProgress
 
@@ -31,9 +33,9 @@ _BAD_ENDS = {"failed": "ERROR", "canceled": "CANCELED"}
 def show_build(style: str) -> Iterator[Listener]:
     """A listener for a build, printing to standard error.
 
-    `style` is docker's: auto, plain, tty, rawjson or quiet.
+    `style` is docker's: auto, plain, tty, rawjson, quiet or none.
     """
-    if style == "quiet":
+    if style in {"quiet", "none"}:
         yield lambda _event: None
     elif style == "rawjson":
         yield RawProgress()
@@ -88,7 +90,7 @@ def _live() -> Iterator[Listener]:
     from rich.live import Live
 
     console = Console(stderr=True)
-    picture = _Picture()
+    picture = _Picture(read_colours(os.environ.get("BUILDKIT_COLORS", "")))
     with Live(picture, console=console, refresh_per_second=8, transient=True) as live:
 
         def listen(event: Event) -> None:
@@ -102,7 +104,8 @@ def _live() -> Iterator[Listener]:
 class _Picture:
     """The steps under way, each with its clock and the last line it printed."""
 
-    def __init__(self) -> None:
+    def __init__(self, colours: Colours) -> None:
+        self._colours = colours
         self._steps: dict[int, _Running] = {}
 
     def take(self, event: Event) -> str | None:
@@ -121,12 +124,13 @@ class _Picture:
                     return f"[yellow]-[/yellow] {title} [dim]{seconds:.1f}s canceled[/dim]"
                 if ended == "failed":
                     said = escape(step.output.decode(errors="replace"))
-                    return f"[red]✗[/red] {title} [dim]{seconds:.1f}s[/dim]\n{said}"
+                    mark = _marked("✗", self._colours.error)
+                    return f"{mark} {title} [dim]{seconds:.1f}s[/dim]\n{said}"
                 took = "cached" if ran == "cached" else f"{seconds:.1f}s {ran}"
                 took += f" ({escape(detail)})" if detail else ""
-                return f"[green]✓[/green] {title} [dim]{took}[/dim]"
+                return f"{_marked('✓', self._colours.run)} {title} [dim]{took}[/dim]"
             case Warned(place, text):
-                return f"[yellow]![/yellow] {escape(place)}: {escape(text)}"
+                return f"{_marked('!', self._colours.warning)} {escape(place)}: {escape(text)}"
             case Planned(plan):
                 return escape("\n".join([*plan_lines(plan), ""]))
         return None
@@ -141,6 +145,10 @@ class _Picture:
             for step in self._steps.values()
         ]
         return Group(*lines)
+
+
+def _marked(mark: str, colour: str) -> str:
+    return f"[{colour}]{mark}[/]"
 
 
 class _Running:

@@ -7,12 +7,14 @@ printed is in base64, as Go writes bytes.
 import base64
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from amphora.build.events import Event, Planned, StepFinished, StepOutput, StepStarted, Warned
+from amphora.cli.docker_environment import tells_warnings
 from amphora.cli.plans import plain_plan
 
 _STDOUT = 1
@@ -53,11 +55,32 @@ class RawProgress:
                 step |= {"cached": True} if ran == "cached" else {}
                 step |= {"error": _ERRORS[ended]} if ended in _ERRORS else {}
                 return {"vertexes": [step]}
-            case Warned(place, text):
-                warning = {"level": 1, "short": _encoded(f"{place}: {text}".encode())}
-                return {"warnings": [warning]}
+            case Warned():
+                return {"warnings": [_warning(event)]}
             case Planned(plan):
                 return {"plan": plain_plan(plan)}
+
+
+class Warnings:
+    """Gathers the warnings of a build, for its metadata file."""
+
+    def __init__(self) -> None:
+        self._heard: list[dict[str, Any]] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._heard.append(_warning(event))
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """As buildx has them in the file, if that is asked for."""
+        if not self._heard or not tells_warnings(os.environ):
+            return {}
+        return {"buildx.build.warnings": self._heard}
+
+
+def _warning(event: Warned) -> dict[str, Any]:
+    return {"level": 1, "short": _encoded(f"{event.place}: {event.text}".encode())}
 
 
 def _now() -> str:

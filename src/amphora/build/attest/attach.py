@@ -46,7 +46,7 @@ def attach_beside(blobs: BlobStore, result: BuildResult, names: Sequence[Referen
     """Store an artifact for each statement; the image stays as it is. Raises DiskFullError."""
     artifacts = []
     for variant in result.variants:
-        for predicate in result.predicates.get(variant.platform, ()):
+        for predicate in _attached(result, variant):
             layer = _put_statement(blobs, variant, predicate, names)
             artifacts.append(
                 put_artifact(blobs, variant.manifest, IN_TOTO, (layer,), layer.annotations)
@@ -93,11 +93,15 @@ def forget_older(store: Store, result: BuildResult, name: Reference) -> None:
                     store.untag(replace(name, tag=None, digest=artifact.digest))
 
 
+def _attached(result: BuildResult, variant: Variant) -> list[Predicate]:
+    return [each for each in result.predicates.get(variant.platform, ()) if each.attached]
+
+
 def _entry(
     blobs: BlobStore, result: BuildResult, variant: Variant, names: Sequence[Reference]
 ) -> Descriptor:
     """The manifest of one variant's statements, as an entry of the index."""
-    predicates = result.predicates.get(variant.platform, ())
+    predicates = _attached(result, variant)
     layers = tuple(_put_statement(blobs, variant, each, names) for each in predicates)
     config = ImageConfig(UNKNOWN, diff_ids=tuple(layer.digest for layer in layers))
     manifest = Manifest(blobs.put(config.encode(), OCI_CONFIG), layers)

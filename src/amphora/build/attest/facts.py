@@ -64,9 +64,11 @@ class TakenStep(Struct, frozen=True):
 class Predicate(Struct, frozen=True):
     """One thing that is said of a variant: its type, which is a URI, and its content.
 
-    `filename` is what it is called beside the image's files; empty if it is for images only.
+    `filename` is what it is called beside the image's files; empty if it is for images only. One
+    that is not `attached` is for neither.
     """
 
     kind: str
     content: Mapping[str, Any]
     filename: str = ""
+    attached: bool = True

@@ -9,7 +9,8 @@ from msgspec import Struct
 class ProvenanceOptions(Struct, frozen=True):
     """`complete` is mode=max; `version` of SLSA is v1 or v0.2; `reproducible` is only repeated.
 
-    `filename` is what it is called beside the image's files, empty if it is only for images.
+    `filename` is what it is called beside the image's files, empty if it is only for images;
+    one that is not `attached` is only told to whoever built it.
     """
 
     complete: bool = False
@@ -17,6 +18,7 @@ class ProvenanceOptions(Struct, frozen=True):
     builder: str = ""
     reproducible: bool = False
     filename: str = "provenance.json"
+    attached: bool = True
 
 
 class SbomOptions(Struct, frozen=True):

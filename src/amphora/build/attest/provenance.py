@@ -60,7 +60,9 @@ class Facts(Struct, frozen=True):
 def provenance(facts: Facts, options: ProvenanceOptions) -> Predicate:
     """The predicate of the version that is asked for."""
     make = _v1 if options.version == "v1" else _v02
-    return Predicate(PROVENANCE[options.version], make(facts, options), options.filename)
+    return Predicate(
+        PROVENANCE[options.version], make(facts, options), options.filename, options.attached
+    )
 
 
 def _v1(facts: Facts, options: ProvenanceOptions) -> dict[str, Any]:
@@ -172,6 +174,8 @@ def _metadata(facts: Facts, options: ProvenanceOptions) -> dict[str, Any]:
     """How many steps ran where; with mode=max which ones, and the text they come from."""
     ran = Counter(step.ran for step in facts.steps)
     told: dict[str, Any] = {"ran": dict(sorted(ran.items()))}
+    if facts.request.vcs:
+        told["vcs"] = dict(facts.request.vcs)
     if options.complete:
         data = base64.b64encode(facts.text.encode()).decode()
         told["source"] = {"filename": facts.filename, "language": "Dockerfile", "data": data}

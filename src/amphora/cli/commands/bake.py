@@ -20,6 +20,7 @@ from amphora.cli.options import (
     format_option,
     parse_call,
     pass_settings,
+    progress_option,
     read_call,
     read_pairs,
 )
@@ -130,13 +131,7 @@ class _TargetName(click.ParamType[str]):
     show_default=True,
     help="As of amphora build.",
 )
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "tty", "quiet", "rawjson"]),
-    default="auto",
-    show_default=True,
-    help="How to show what goes on.",
-)
+@progress_option
 @format_option
 @builder_option
 @pass_settings
@@ -296,6 +291,8 @@ def _bake(
 
     builder = find_builder(settings, settings.builder)
     builds = [each.at(builder) for each in read_targets(list(plan.targets.values()), common)]
+    if metadata_file is not None:
+        builds = [each.told(os.environ) for each in builds]
     methods = {name: _method(target.text("call")) for name, target in plan.targets.items()}
     called = [each for each in builds if methods[each.target.name] != "build"]
     built = [each for each in builds if methods[each.target.name] == "build"]

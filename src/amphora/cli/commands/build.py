@@ -13,6 +13,8 @@ from amphora.cli.attest_options import attest_options, read_attestations
 from amphora.cli.cache_options import cache_options
 from amphora.cli.configuration import find_builder
 from amphora.cli.containment import around_containers
+from amphora.cli.docker_environment import default_platforms, with_provenance_told
+from amphora.cli.git_facts import told_of_git
 from amphora.cli.grouped import GroupedCommand
 from amphora.cli.options import (
     Call,
@@ -20,6 +22,7 @@ from amphora.cli.options import (
     format_option,
     pass_settings,
     platform_option,
+    progress_option,
     read_call,
     read_pairs,
     source_date_epoch,
@@ -127,13 +130,7 @@ _GROUPS = {
 )
 @cache_options
 @click.option("--pull", is_flag=True, help="Ask the registry for base images that are here too.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "tty", "quiet", "rawjson"]),
-    default="auto",
-    show_default=True,
-    help="How to show what goes on.",
-)
+@progress_option
 @click.option(
     "--handoff",
     type=click.Choice(["off", "exact", "full"]),
@@ -209,8 +206,11 @@ def command(
         check_writable("--handoff-report", handoff_report)
     wanted = read_wanted(**_take(arguments, OUTPUT_NAMES))
     builder = find_builder(settings, settings.builder)
-    arguments["platforms"] = builder.platforms_for(arguments["platforms"])
+    platforms = arguments["platforms"] or default_platforms(os.environ)
+    arguments["platforms"] = builder.platforms_for(platforms)
     request = _request(**arguments)
+    if wanted.metadata_file is not None:
+        request = with_provenance_told(request, os.environ)
     if check or call.method != "build":
         _look(settings, request, Call("check", call.as_json) if check else call, output_format)
     _check_terminal(wanted)
@@ -237,7 +237,8 @@ def command(
         )
         if handoff_report is not None:
             write_handoff_report(done, handoff_report)
-        print_result(done, wanted, quiet=quiet, output_format=output_format)
+        if shown != "none":
+            print_result(done, wanted, quiet=quiet, output_format=output_format)
 
     with (
         started_engine(wanted, request.platforms) as engine,
@@ -301,6 +302,7 @@ def _request(
     from amphora.build.request import BuildRequest
 
     stages = [name for text in no_cache_filter for name in text.split(",") if name]
+    known, vcs = told_of_git(context, dockerfile, os.environ)
     return BuildRequest(
         context=context,
         dockerfile=dockerfile,
@@ -309,7 +311,7 @@ def _request(
         platforms=platforms or (Platform.host(),),
         target=target,
         build_args=_read_build_args(build_args, os.environ),
-        labels=labels,
+        labels={**known, **labels},
         use_cache=not no_cache,
         pull=pull,
         source_date_epoch=source_date_epoch(),
@@ -320,6 +322,7 @@ def _request(
         no_cache_stages=stages,
         cache_from=cache_from,
         cache_to=cache_to,
+        vcs=vcs,
         attest=read_attestations(attestations=attestations, provenance=provenance, sbom=sbom),
     )
 

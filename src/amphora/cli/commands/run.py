@@ -37,6 +37,8 @@ def _many(*names: str, metavar: str, help_text: str) -> Callable[..., Any]:
     "--platform",
     callback=_read_platform,
     metavar="PLATFORM",
+    envvar="DOCKER_DEFAULT_PLATFORM",
+    show_envvar=True,
     help="Which variant. Default: this machine's, or the only one there is.",
 )
 @click.option(
