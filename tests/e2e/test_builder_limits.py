@@ -11,6 +11,7 @@ import pytest
 from amphora.oci.archive import import_archive
 from amphora.oci.store import Store
 from amphora.system.cgroup_places import places
+from amphora.system.files import locked
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -194,9 +195,6 @@ def test_an_ordinary_user(started_by_user, busybox_archive, tmp_path):
     context.mkdir()
     (context / "Dockerfile").write_text("FROM busybox\nRUN chown mail /tmp && echo hi > /hi\n")
     program.ok("builder", "create", "--name=mine", "--use", "--bootstrap")
-    stored = replace(program, environment={"AMPHORA_STORE": str(program.store)})
-    archive = program.home / "busybox.tar"
-    assert archive.exists() or stored.ok("image", "ls")
     with_image = program.home / "builders/mine/store"
     subprocess.run(["cp", "-a", f"{program.store}/.", with_image], check=True)
     program.ok("build", "-t", "it", context)
@@ -204,6 +202,16 @@ def test_an_ordinary_user(started_by_user, busybox_archive, tmp_path):
     limited = program("builder", "create", "--name=limited", "--memory=1g")
     assert limited.returncode in {0, 26}
     assert (limited.returncode == 0) == ("limited" in program.ok("builder", "ls", "-q").split())
+    record = {"name": "mine", "created": "2026-11-21T12:00:00Z", "memory": 1 << 30}
+    (program.home / "builders/mine/builder.json").write_text(json.dumps(record))
+    lock = program.home / "builders/mine/.limits"
+    lock.touch()
+    os.chown(lock, *(program.home.stat()[4:6]))
+    with locked(lock):
+        waiting = start(program, "build", context)
+        assert "waits for another build of mine" in waiting.stdout.readline()
+    waiting.communicate(timeout=_PATIENCE)
+    assert waiting.returncode == limited.returncode
     parent = program("build", "--cgroup-parent=/", context)
     assert parent.returncode == 10
     assert program.ok("builder", "rm", "mine") == "mine\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -313,6 +314,32 @@ def test_what_is_run_keeps_a_builder(ci):
     finally:
         ci.ok("stop", "-t", "0", "it")
     ci.ok("rm", "it")
+
+
+def test_killed_at_any_moment(program, remains):
+    """kill -9 while one is made with its store, or removed: it is there as a whole, or not."""
+    chance = random.Random(8)
+    root = program.home / "builders"
+    for arguments in (("create", "--name=it", "--bootstrap"), ("rm", "it")) * 4:
+        process = subprocess.Popen(
+            program.command("builder", *arguments),
+            env=program.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.random() * 0.6)
+        process.kill()
+        process.wait()
+        remains.wait_for_processes()
+        program.ok("builder", "ls")
+        if "it" in listed(program):
+            program.ok("builder", "inspect", "it", "--bootstrap")
+            program.ok("--builder=it", "store", "check")
+        else:
+            program.ok("builder", "create", "--name=it", "--bootstrap")
+        assert set(os.listdir(root)) <= {".lock", ".kept", "it"}
+    assert not remains.mounts()
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,32 @@ def test_below_a_group_that_is_there(key):
         parent.rmdir()
 
 
+def test_below_a_group_of_every_hierarchy(key):
+    """Of both versions, also where a new group has no CPUs before it is given some."""
+    tops = {place.top for place in places().values()}
+    parents = [top / f"parent-{key}" for top in tops]
+    try:
+        for parent in parents:
+            parent.mkdir()
+            if (parent / "cgroup.clone_children").exists() and (parent / "cpuset.cpus").exists():
+                for name in ("cpuset.cpus", "cpuset.mems"):
+                    (parent / name).write_text((parent.parent / name).read_text())
+        with group_below(f"/parent-{key}") as group, group.part() as part:
+            assert len(part.entrances) == len(tops)
+            shown = subprocess.run(
+                part.command(["/bin/cat", "/proc/self/cgroup"]),
+                pass_fds=part.entrances,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            inside = [line for line in shown.splitlines() if f"/parent-{key}/amphora." in line]
+            assert len(inside) == len(tops)
+    finally:
+        for parent in parents:
+            parent.rmdir()
+
+
 def test_a_parent_that_is_not_there(key):
     with (
         pytest.raises(ControlGroupError, match=f"there is no control group /{key}"),
