@@ -1,16 +1,17 @@
 """The builders of a user: a directory for each, made, kept and removed as a whole.
 
 builders/<name>/builder.json   what it is
-                store/         its images, layers, cache and history
-        .kept/<name>/          what `rm --keep-state` left, for the next one of that name
-        .new-…, .gone-…        not there yet, or no more; swept by whoever comes next
-        .current               which one is in use
-        .lock                  held by whoever changes any of this
+builders/<name>/store/         its images, layers, cache and history
+builders/.kept/<name>/         what `rm --keep-state` left, for the next one of that name
+builders/.new-…, .gone-…       not there yet, or no more; swept by whoever comes next
+builders/.current              which one is in use
+builders/.lock                 held by whoever changes any of this
 """
 
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,13 +26,16 @@ from amphora.core.platform import Platform
 from amphora.core.settings import DEFAULT_BUILDER, read_builder_name
 from amphora.oci.workspace import remove_tree
 from amphora.system.cgroup_limits import Limits
-from amphora.system.files import locked, sync_directory, write_atomically
+from amphora.system.files import is_locked, locked, sync_directory, write_atomically
 
 _RECORD, _STORE, _KEPT = "builder.json", "store", ".kept"
 _NEW, _GONE = ".new-", ".gone-"
 
 #: What begins so was not there yet, or is no more; the last is a choice that was being written.
 _UNFINISHED = (_NEW, _GONE, "..current.")
+
+#: Seconds that whoever uses a store is waited for, and between two looks.
+_PATIENCE, _MOMENT = 2.0, 0.05
 
 #: More than this was not written by us.
 _LONGEST = 1 << 16
@@ -140,6 +144,7 @@ class Builders:
                 place = self._root / _KEPT / name
             if not place.is_dir():
                 raise self._unknown(name)
+            _wait_for_the_last(place / _STORE)
             with _unused(name, place / _STORE):
                 with suppress(AmphoraError):
                     if name_in_use(self._root) == name:
@@ -216,6 +221,13 @@ class Builders:
         self._root.mkdir(parents=True, exist_ok=True)
         with locked(self._root / ".lock"):
             yield
+
+
+def _wait_for_the_last(store: Path) -> None:
+    """A build that was stopped may take a moment more."""
+    deadline = time.monotonic() + _PATIENCE
+    while is_locked(store / "lock") and time.monotonic() < deadline:
+        time.sleep(_MOMENT)
 
 
 @contextmanager

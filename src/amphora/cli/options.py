@@ -46,7 +46,7 @@ builder_option = click.option(
     expose_value=False,
     callback=_choose_builder,
     metavar="NAME",
-    help="The builder, as before the command.",
+    help="The builder to work with; the same as before the command.",
 )
 
 

@@ -64,24 +64,35 @@ class SharedGroup(Struct, frozen=True):
 
     @contextmanager
     def part(self) -> Iterator[Part]:
-        """A new one, in each hierarchy; raises OSError."""
+        """A new one, in each hierarchy; raises ControlGroupError."""
         name = secrets.token_hex(8)
-        entrances, counters = [], []
         with ExitStack() as stack:
+            try:
+                part = self._made(name, stack)
+            except OSError as error:
+                raise ControlGroupError(
+                    "a container cannot be given its control group",
+                    why=f"{error.filename or name}: {str(error.strerror).lower()}; {self.title}",
+                    next_command="run it again: somebody else may have removed the group",
+                ) from error
+            yield part
 
-            def opened(path: str, flags: int, directory: int) -> int:
-                descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=directory)
-                stack.callback(os.close, descriptor)
-                return descriptor
+    def _made(self, name: str, stack: ExitStack) -> Part:
+        entrances, counters = [], []
 
-            for directory in self.directories:
-                os.mkdir(name, dir_fd=directory)
-                stack.callback(_remove, name, directory)
-                entrances.append(opened(f"{name}/{PROCESSES}", os.O_WRONLY, directory))
-                for counter in _COUNTERS:
-                    with suppress(FileNotFoundError):
-                        counters.append(opened(f"{name}/{counter}", os.O_RDONLY, directory))
-            yield Part(entrances, counters)
+        def opened(path: str, flags: int, directory: int) -> int:
+            descriptor = os.open(path, flags | os.O_CLOEXEC, dir_fd=directory)
+            stack.callback(os.close, descriptor)
+            return descriptor
+
+        for directory in self.directories:
+            os.mkdir(name, dir_fd=directory)
+            stack.callback(_remove, name, directory)
+            entrances.append(opened(f"{name}/{PROCESSES}", os.O_WRONLY, directory))
+            for counter in _COUNTERS:
+                with suppress(FileNotFoundError):
+                    counters.append(opened(f"{name}/{counter}", os.O_RDONLY, directory))
+        return Part(entrances, counters)
 
 
 @contextmanager
@@ -151,7 +162,8 @@ class _Prepare(Struct, frozen=True):
 
     def __call__(self, group: Path) -> None:
         write_limits(group, self.version, self.limits, self.controllers)
-        _count(group)
+        if "memory" in self.controllers:
+            _count(group)
 
 
 def _inherit(group: Path) -> None:
@@ -214,13 +226,13 @@ def _try_to_join(group: Path, parent: int, prepare: Callable[[Path], None]) -> i
         return None
     try:
         if not _alone(descriptor):
-            # Waits while somebody prepares it.
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            joined = _is_there(group, descriptor)
+            # Whoever has it may only look at what a killed one left, so this is done again.
+            with suppress(OSError):
+                prepare(group)
+                joined = _shared(descriptor) and _is_there(group, descriptor)
         elif made and _is_there(group, descriptor):
             prepare(group)
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            joined = _is_there(group, descriptor)
+            joined = _shared(descriptor) and _is_there(group, descriptor)
         else:
             # Of one that was killed, with limits of who knows when.
             _clear(group.name, parent, descriptor)
@@ -235,7 +247,8 @@ def _try_to_join(group: Path, parent: int, prepare: Callable[[Path], None]) -> i
 
 def _made(name: str, parent: int) -> bool:
     try:
-        os.mkdir(name, dir_fd=parent)
+        # Nobody else's to open, and to lock.
+        os.mkdir(name, 0o700, dir_fd=parent)
     except FileExistsError:
         return False
     return True
@@ -245,6 +258,15 @@ def _alone(descriptor: int) -> bool:
     """Lock a group for ourselves, if nobody else uses it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _shared(descriptor: int) -> bool:
+    """Lock it beside others who use it; not beside one who makes or removes it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from msgspec.structs import replace
@@ -96,6 +98,23 @@ def test_what_is_used_stays(builders):
         builders.remove("ci")
     assert builders.find("ci") == made
     builders.remove("ci")
+
+
+def test_the_last_moment_of_a_build_is_waited_for(builders):
+    made = create(builders)
+    begun = threading.Event()
+
+    def use():
+        with Store(made.store).using():
+            begun.set()
+            time.sleep(0.3)
+
+    user = threading.Thread(target=use)
+    user.start()
+    assert begun.wait(30)
+    builders.remove("ci")
+    user.join()
+    assert builders.all() == []
 
 
 def test_state_is_kept_for_the_next_one_of_the_name(builders):
