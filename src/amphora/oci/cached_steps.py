@@ -36,12 +36,13 @@ def cached(blobs: BlobStore, database: Database, claimed: Collection[str]) -> li
     Measures what was unpacked since this was asked for last. Needs the worker. Raises what
     `read_document` raises, for a damaged image.
     """
+    uses.fold(blobs.root, database)
     with database.reading() as connection:
         found = _Found(blobs, connection)
         sizes = uses.sizes(connection)
     measured = _measure(blobs.root / SNAPSHOTS, found.there.snapshots - sizes.keys())
     if measured:
-        with database.writing(durable=False) as connection:
+        with database.writing() as connection:
             uses.keep_sizes(connection, measured)
     found.sizes = sizes | measured
     entries = [*found.steps(), *found.unpacked(), *found.nameless()]

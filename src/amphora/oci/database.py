@@ -59,15 +59,12 @@ class Database:
             connection.execute("COMMIT")
 
     @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """Exclude other writers; commits at the end, or rolls back when the body raises.
 
-        What is not `durable` does not wait for the disk: a power failure may undo it, as a whole.
         Raises StoreError, DiskFullError.
         """
         with self._connection() as connection:
-            if not durable:
-                connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")

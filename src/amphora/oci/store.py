@@ -27,6 +27,9 @@ from amphora.oci.uses import Use
 from amphora.oci.workspace import workspace
 from amphora.system.files import explain_full_disk, locked
 
+#: Bytes of what builds have noted that are put in order by whoever comes to that.
+_MOST_NOTES = 1 << 20
+
 
 class Store:
     """The store in directory `root`, which is made if it is missing.
@@ -149,10 +152,9 @@ class Store:
             return steps.get_diff_id(connection, blob)
 
     def note_uses(self, taken: Mapping[str, Use]) -> None:
-        """Note which remembered steps a build needed, by their keys; not worth waiting for."""
-        if taken:
-            with self.database.writing(durable=False) as connection:
-                uses.note(connection, taken)
+        """Note which remembered steps a build needed, by their keys, for `builder prune`."""
+        if taken and uses.note(self.root, taken) > _MOST_NOTES:
+            uses.fold(self.root, self.database)
 
     def collect_garbage(
         self, *, cache: bool = False, also: Callable[[], Freed] | None = None
@@ -166,6 +168,7 @@ class Store:
         """
         with workspace(self.root) as grave:
             with self._exclusive():
+                uses.fold(self.root, self.database)
                 forget = steps.forget_all if cache else None
                 freed = bury(self.blobs, self.database, grave, forget=forget)
                 freed += Freed(0, self.blobs.sweep())

@@ -1,16 +1,26 @@
 """When builds last used what is remembered: which step it was, upon what, and how often.
 
-A build notes all of its steps at once, in its end, and does not wait for the disk. What no
-build has noted yet (a store of before, a build that was killed) is as old as its files.
+    uses.log    a line for each build, with all of its steps
+
+A build adds its line in its end, which waits for no disk; into the database it goes when
+somebody asks, or when there are many lines. What no build has noted (in a store of before, by a
+build that was killed) is as old as its files.
 """
 
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from amphora.core.digest import Digest
+from amphora.oci.database import Database
+from amphora.system.files import explain_full_disk, locked
+
+_LOG = "uses.log"
 
 
 class Use(Struct, frozen=True):
@@ -37,19 +47,56 @@ class Used(Struct, frozen=True):
     times: int
 
 
-def note(connection: sqlite3.Connection, uses: Mapping[str, Use]) -> None:
-    """Note the steps of a build by their keys, in the order in which they were taken."""
-    now = time.time()
-    connection.executemany(
-        "INSERT INTO uses VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO UPDATE"
-        " SET title = excluded.title, platform = excluded.platform, parent = excluded.parent,"
-        " chain = excluded.chain, place = excluded.place, used = excluded.used,"
-        " times = times + 1",
-        (
-            (key, use.title, use.platform, _text(use.parent), _text(use.chain), place, now)
-            for place, (key, use) in enumerate(uses.items())
-        ),
-    )
+class _Line(Struct, frozen=True, array_like=True):
+    """When the build was, and its steps: key, title, platform, parent, chain."""
+
+    used: float
+    steps: list[tuple[str, str, str, str | None, str | None]]
+
+
+def note(root: Path, uses: Mapping[str, Use]) -> int:
+    """Note the steps of a build by their keys, in the order in which they were taken.
+
+    Returns how many bytes wait for `fold`. Raises DiskFullError.
+    """
+    steps = [
+        (key, use.title, use.platform, _text(use.parent), _text(use.chain))
+        for key, use in uses.items()
+    ]
+    line = msgspec.json.encode(_Line(time.time(), steps))
+    path = root / _LOG
+    with explain_full_disk(root), locked(path), path.open("ab") as file:
+        file.write(line + b"\n")
+        return file.tell()
+
+
+def fold(root: Path, database: Database) -> None:
+    """Put into the database what builds have noted since this was called last.
+
+    Killed in the middle it may count builds twice.
+    """
+    path = root / _LOG
+    if not path.exists():
+        return
+    with locked(path):
+        lines = path.read_bytes().splitlines()
+        with database.writing() as connection:
+            for line in lines:
+                _put(connection, line)
+        path.unlink()
+
+
+def _put(connection: sqlite3.Connection, content: bytes) -> None:
+    """What was written when the power failed may be no line."""
+    with suppress(msgspec.DecodeError):
+        line = msgspec.json.decode(content, type=_Line)
+        connection.executemany(
+            "INSERT INTO uses VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO UPDATE"
+            " SET title = excluded.title, platform = excluded.platform,"
+            " parent = excluded.parent, chain = excluded.chain, place = excluded.place,"
+            " used = excluded.used, times = times + 1",
+            ((*step, place, line.used) for place, step in enumerate(line.steps)),
+        )
 
 
 def listed(connection: sqlite3.Connection) -> dict[str, Used]:

@@ -12,6 +12,7 @@ import pytest
 
 from amphora.core.errors import InvalidValueError
 from amphora.core.reference import Reference
+from amphora.oci import uses
 from amphora.oci.store import Store
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
@@ -49,9 +50,10 @@ def prune(build):
     return remove
 
 
-def age(store, title, hours):
+def age(root, title, hours):
     """As if nobody had used the steps with that in their title for so long."""
-    with sqlite3.connect(store / "index.db") as connection:
+    uses.fold(root, Store(root).database)
+    with sqlite3.connect(root / "index.db") as connection:
         seconds = hours * 3600
         done = connection.execute(
             "UPDATE uses SET used = used - ? WHERE instr(title, ?)", (seconds, title)

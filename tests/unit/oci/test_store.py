@@ -207,6 +207,7 @@ def test_a_store_of_before_learns_when_steps_are_used(store, make):
     assert [image.reference for image in again.images()] == [HELLO]
     again.note_uses({"key": Use("RUN it", "linux/arm64", None, None)})
     again.note_uses({"key": Use("RUN it", "linux/arm64", None, None)})
+    uses.fold(again.root, again.database)
     with again.database.reading() as connection:
         assert uses.listed(connection)["key"].times == 2
 
