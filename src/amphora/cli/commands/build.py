@@ -58,15 +58,7 @@ _GROUPS = {
         "check",
         "call",
     ),
-    "Where it goes": (
-        "tags",
-        "outputs",
-        "push",
-        "load",
-        "annotations",
-        "metadata_file",
-        "digest_file",
-    ),
+    "Where it goes": OUTPUT_NAMES,
     "What is said of it": ("provenance", "sbom", "attestations"),
     "What RUN gets": (
         "network",
