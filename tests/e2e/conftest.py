@@ -39,6 +39,21 @@ def registry(amphora) -> Iterator[str]:
             server.terminate()
 
 
+@pytest.fixture
+def called_otherwise(registry, tmp_path):
+    """The registry by a name that is no loopback address to anybody, and who is told of it.
+
+    HOST:PORT, and the program with an /etc/hosts of its own.
+    """
+    (tmp_path / "hosts").write_text("127.0.0.1 registry.example localhost\n")
+    script = f'mount --bind {tmp_path}/hosts /etc/hosts && exec "$@"'
+
+    def make(amphora):
+        return replace(amphora, prefix=("unshare", "--mount", "sh", "-ec", script, "sh"))
+
+    return registry.replace("127.0.0.1", "registry.example"), make
+
+
 #: Packages of the image `tools`: a shell, text tools and archives.
 _PORTS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armhf"}
 _TOOLS = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,mawk,diffutils"

@@ -49,12 +49,9 @@ def test_the_address_that_is_listened_on(amphora):
             socket.create_connection(("127.0.0.1", int(port)))
 
 
-def test_registries_without_encryption_are_those_that_are_named(seeded, registry, tmp_path):
-    """The name is no loopback address to anybody, although /etc/hosts says so here."""
-    (tmp_path / "hosts").write_text("127.0.0.1 registry.example localhost\n")
-    script = f'mount --bind {tmp_path}/hosts /etc/hosts && exec "$@"'
-    there = replace(seeded, prefix=("unshare", "--mount", "sh", "-ec", script, "sh"))
-    place = registry.replace("127.0.0.1", "registry.example")
+def test_registries_without_encryption_are_those_that_are_named(seeded, called_otherwise, tmp_path):
+    place, told = called_otherwise
+    there = told(seeded)
     there.ok("build", "-t", f"{place}/it", empty(tmp_path))
     assert there("push", f"{place}/it").returncode != 0
     there.ok("--insecure-registries", f"other:1,{place}", "push", f"{place}/it")

@@ -51,6 +51,8 @@ _OWN_NAMES = frozenset({_TOC, _LANDMARK, b".prefetch.landmark"})
 
 #: Bytes of a file in one member, as the specification's own tool has them.
 _CHUNK = 4 << 20
+#: A file has a few kilobytes; a header about another is at most 1 MiB.
+_MOST_HEADERS = 16 << 20
 #: Chunks that are compressed at once, so that memory stays flat on a machine with many CPUs.
 _MOST_THREADS = 8
 
@@ -112,7 +114,10 @@ def write_estargz(
 
 
 class _Recorder(TarStream):
-    """Remembers the bytes that were taken, until they are asked for."""
+    """Remembers the bytes that were taken, until they are asked for.
+
+    Raises LayerError for more headers before a file than any honest one has.
+    """
 
     def __init__(self, reader: Reader, largest: int) -> None:
         super().__init__(reader, largest)
@@ -120,13 +125,21 @@ class _Recorder(TarStream):
 
     def take(self, size: int) -> bytes:
         taken = super().take(size)
-        self._taken += taken
+        self._keep(taken)
         return taken
 
     def chunks(self, size: int) -> Iterator[memoryview]:
         for piece in super().chunks(size):
-            self._taken += piece
+            self._keep(piece)
             yield piece
+
+    def _keep(self, taken: bytes | memoryview) -> None:
+        self._taken += taken
+        if len(self._taken) > _MOST_HEADERS:
+            raise layer_error(
+                "a layer cannot be written with compression=estargz",
+                f"one of its files has more than {_MOST_HEADERS} bytes of headers",
+            )
 
     def recorded(self) -> bytes:
         """What was taken since the last time."""
@@ -185,7 +198,8 @@ class _Converter:
         first = noted = _described(entry)
         whole, position = hashlib.sha256(), 0
         for chunk in content:
-            whole.update(chunk)
+            if entry.size > _CHUNK:
+                whole.update(chunk)
             if position:
                 noted = _TocEntry(first.name, "chunk", chunk_offset=position)
             noted.chunk_digest = str(Digest.of(chunk))
@@ -194,8 +208,10 @@ class _Converter:
             noted.chunk_size = len(chunk) if position < entry.size else 0
             self._entries.append((noted, self._members.cut()))
             self._members.write(chunk)
-        if position:
+        if entry.size > _CHUNK:
             first.digest = f"sha256:{whole.hexdigest()}"
+        elif position:
+            first.digest = first.chunk_digest
         else:
             self._entries.append((first, None))
 

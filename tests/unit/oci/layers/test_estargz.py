@@ -52,6 +52,12 @@ def sha256(content):
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+#: Headers about a file that never comes.
+HEADERS = 20 * (
+    member("x", tarfile.XHDTYPE, size=(1 << 20) // 10 * 10).tobuf(tarfile.USTAR_FORMAT)
+    + b"10 a=bcde\n" * ((1 << 20) // 10)
+    + bytes((1 << 20) % 10)
+)
 EVERYTHING = tar_of(
     (member("dir", tarfile.DIRTYPE, mode=0o1755, mtime=7, uid=8, gid=12), b""),
     (member("dir/empty"), b""),
@@ -185,6 +191,7 @@ def test_many_headers_do_not_gather(blobs):
     [
         (EVERYTHING[:2048], "truncated"),
         (b"x" * 1024, "well-formed"),
+        (HEADERS, "more than 16777216 bytes of headers"),
         (tar_of((member("ok-\udcff"), b"")), "cannot be in a layer with compression=estargz"),
     ],
 )
