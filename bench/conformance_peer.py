@@ -25,10 +25,21 @@ from pathlib import Path
 from conformance.base import NAME, make_base
 from conformance.case import ENVIRONMENT, Case, cases, host_architecture, lay_out
 from conformance.look import NOTHING, Image, read_image
+from conformance.serving import Site, served
 
 _BUILD = ("docker", "buildx", "build", "--progress=plain", "--provenance=false", "--sbom=false")
 #: The peer may have no other network.
 _NETWORK = "--network=host"
+#: How a check is told at the end of a build.
+_WARNING = re.compile(r"^(?:\x1b\[0m)? - (\w+): .* \(line (\d+)\)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a build ended, and what was said."""
+
+    failed: bool
+    said: str
 
 
 @dataclass(frozen=True)
@@ -39,24 +50,29 @@ class Peer:
     scratch: Path
     base: Image
     base_digest: str
+    site: Site
 
     def differences(self, case: Case) -> list[str]:
         """Lines as of ndiff: `-` is expected, `+` is BuildKit's."""
         place = self.scratch / "cases" / case.name
-        lay_out(case, place)
+        lay_out(case, place, self.site)
         options: list[str] = []
         if case.has_parent:
             dockerfile = ["--file", self._seen(place / "parent.Dockerfile")]
-            said = self._build(place / "parent", [*dockerfile, self._seen(place / "context")])
-            assert not said, said
+            done = self._build(place / "parent", [*dockerfile, self._seen(place / "context")])
+            assert not done.failed, done.said
             options = self._named("parent", place / "parent", _digest(place / "parent"))
-        said = self._build(place / "image", [*options, *case.command(Path(self._seen(place)))])
+        command = case.command(Path(self._seen(place)), self.site)
+        done = self._build(place / "image", [*options, *command])
+        warned = list(_compare_warnings(case, done))
         if case.error is not None:
-            return list(_compare_errors(case, said))
-        return said.splitlines()[-8:] if said else self._compare(case, place / "image")
+            return [*warned, *_compare_errors(case, done)]
+        if done.failed:
+            return done.said.splitlines()[-8:]
+        return [*warned, *self._compare(case, place / "image")]
 
-    def _build(self, layout: Path, arguments: Sequence[str]) -> str:
-        """Build into a directory; returns what was said if it failed."""
+    def _build(self, layout: Path, arguments: Sequence[str]) -> Done:
+        """Build into a directory."""
         archive = layout.with_suffix(".tar")
         output = f"--output=type=oci,dest={self._seen(archive)}"
         base = self._named(NAME, self.scratch / NAME, self.base_digest)
@@ -68,18 +84,23 @@ class Peer:
             text=True,
             check=False,
         )
-        if done.returncode:
-            return done.stderr or "it failed without a word"
-        with tarfile.open(archive) as tar:
-            tar.extractall(layout)
-        return ""
+        if done.returncode == 0:
+            with tarfile.open(archive) as tar:
+                tar.extractall(layout)
+        return Done(done.returncode != 0, done.stderr)
 
     def _compare(self, case: Case, layout: Path) -> list[str]:
         image = read_image(layout, _digest(layout))
         files = image.beyond(self.base if image.starts_with(self.base) else NOTHING)
-        expected = [*case.files, *_lines(case.full_config()), *_lines(case.image)]
+        expected = [
+            *case.files,
+            *_lines(case.full_config()),
+            *_lines(case.image),
+            *_lines(case.times),
+        ]
         fields = {name: image.document.get(name) for name in case.image}
-        found = [*files, *_lines(image.config), *_lines(fields)]
+        times = {path: image.times.get(path) for path in case.times}
+        found = [*files, *_lines(image.config), *_lines(fields), *_lines(times)]
         return [line for line in ndiff(expected, found) if line.startswith(("-", "+"))]
 
     def _named(self, name: str, layout: Path, digest: str) -> list[str]:
@@ -102,23 +123,30 @@ def _digest(layout: Path) -> str:
     return str(only["digest"])
 
 
-def _compare_errors(case: Case, said: str) -> Iterator[str]:
+def _compare_warnings(case: Case, done: Done) -> Iterator[str]:
+    if case.warnings is not None:
+        found = {f"{rule}:{line}" for rule, line in _WARNING.findall(done.said)}
+        yield from (f"- {warning}" for warning in sorted(set(case.warnings) - found))
+        yield from (f"+ {warning}" for warning in sorted(found - set(case.warnings)))
+
+
+def _compare_errors(case: Case, done: Done) -> Iterator[str]:
     assert case.error is not None
-    if not said:
+    if not done.failed:
         yield "+ it succeeded"
         return
-    blamed = re.findall(r"^Dockerfile:(\d+)$", said, re.MULTILINE)
+    blamed = re.findall(r"^Dockerfile:(\d+)$", done.said, re.MULTILINE)
     if case.error.line is not None and blamed and blamed[-1] != str(case.error.line):
         yield f"- line {case.error.line}"
-        yield f"+ line {blamed[-1]}: {said.splitlines()[-1]}"
+        yield f"+ line {blamed[-1]}: {done.said.splitlines()[-1]}"
 
 
-def _peer(scratch: Path, root: Path) -> Peer:
+def _peer(scratch: Path, root: Path, site: Site) -> Peer:
     layout = scratch / NAME
     digest = make_base(layout)
     index = json.loads((layout / "blobs" / digest.replace(":", "/")).read_bytes())
     native = {each["platform"]["architecture"]: each["digest"] for each in index["manifests"]}
-    return Peer(root, scratch, read_image(layout, native[host_architecture()]), digest)
+    return Peer(root, scratch, read_image(layout, native[host_architecture()]), digest, site)
 
 
 def _report(case: Case, differences: Sequence[str]) -> bool:
@@ -140,8 +168,9 @@ def main(names: Sequence[str]) -> int:
     chosen = [case for case in cases() if not names or case.name.startswith(tuple(names))]
     scratch = Path(tempfile.mkdtemp(prefix="amphora-conformance-", dir=root / "tmp"))
     try:
-        peer = _peer(scratch, root)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        workers = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        with served(scratch / "site") as site, workers as pool:
+            peer = _peer(scratch, root, site)
             found = zip(chosen, pool.map(peer.differences, chosen), strict=True)
             fine = [_report(case, differences) for case, differences in found]
     finally:

@@ -10,8 +10,11 @@
 `expect.toml` says what the case is `about`, and may give more `arguments` to `amphora build`
 and a script that has the context `prepare`d (what Git does not keep: modes, empty directories,
 archives). Then either the `error`, or the image: `files`, one a line as `look` writes them,
-beyond those of the base; and `config`, as far as it differs from that of `FROM scratch`.
-`differs` says why BuildKit does something else there.
+beyond those of the base; `times`, in seconds since 1970, where they matter; and `config`, as far
+as it differs from that of `FROM scratch`. `warnings` are build checks, `NAME:LINE`, and all that
+there are. `differs` says why BuildKit does something else there.
+
+@SITE@ in Dockerfiles and arguments is the address of what `serving` serves, @HOST@ its host.
 """
 
 import os
@@ -23,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.serving import Site
+
 from amphora.oci.config import DEFAULT_PATH
 
 CASES = Path(__file__).with_name("cases")
@@ -30,7 +35,7 @@ CASES = Path(__file__).with_name("cases")
 #: What --build-arg without a value may find.
 ENVIRONMENT = {"FROM_HERE": "env"}
 
-_KEYS = {"about", "arguments", "prepare", "files", "config", "image", "error", "differs"}
+_PLACEHOLDERS = ("@SITE@", "@HOST@")
 _PATH = f"PATH={DEFAULT_PATH}"
 
 
@@ -51,9 +56,11 @@ class Case:
     arguments: Sequence[str] = ()
     prepare: str = ""
     files: Sequence[str] = ()
+    times: Mapping[str, int] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     image: Mapping[str, Any] = field(default_factory=dict)
     error: Failure | None = None
+    warnings: Sequence[str] | None = None
     differs: str = ""
 
     @property
@@ -64,6 +71,12 @@ class Case:
     def has_parent(self) -> bool:
         return (self.directory / "parent.Dockerfile").exists()
 
+    @property
+    def is_served(self) -> bool:
+        """Does it fetch something from the site?"""
+        texts = [*self.arguments, *(path.read_text() for path in _dockerfiles(self.directory))]
+        return any(name in text for name in _PLACEHOLDERS for text in texts)
+
     def full_config(self) -> dict[str, Any]:
         """The whole `config` that must come out; Env goes on behind the usual PATH."""
         environment = self.config.get("Env", [])
@@ -71,9 +84,11 @@ class Case:
             environment = [_PATH, *environment]
         return {"WorkingDir": "/", **self.config, "Env": environment}
 
-    def command(self, place: Path) -> list[str]:
+    def command(self, place: Path, site: Site | None = None) -> list[str]:
         """The arguments of `build`, where the case lies in `place`."""
         given = [text.replace("{case}", str(place)) for text in self.arguments]
+        if site is not None:
+            given = [site.filled_in(text) for text in given]
         return ["--file", f"{place}/Dockerfile", *given, f"{place}/context"]
 
 
@@ -81,8 +96,8 @@ def load(directory: Path) -> Case:
     """Read a case; raises ValueError for an expectation that means nothing."""
     text = (directory / "expect.toml").read_text()
     said = tomllib.loads(text.replace("@ARCH@", host_architecture()))
-    strangers = said.keys() - _KEYS
-    if strangers or ("error" in said) == ("files" in said or "config" in said):
+    strangers = said.keys() - Case.__dataclass_fields__.keys() | said.keys() & {"directory"}
+    if strangers or ("error" in said) == bool(said.keys() & {"files", "config"}):
         raise ValueError(f"{directory}: {strangers or 'either an error, or files and config'}")
     files = said.pop("files", "").split("\n")
     error = said.pop("error", None)
@@ -98,9 +113,12 @@ def cases() -> list[Case]:
     return [load(path.parent) for path in sorted(CASES.glob("*/*/expect.toml"))]
 
 
-def lay_out(case: Case, place: Path) -> None:
+def lay_out(case: Case, place: Path, site: Site | None = None) -> None:
     """Put a case somewhere, with the modes that Git means, and have its context prepared."""
     shutil.copytree(case.directory, place, symlinks=True)
+    if site is not None:
+        for path in _dockerfiles(place):
+            path.write_text(site.filled_in(path.read_text()))
     context = place / "context"
     context.mkdir(exist_ok=True)
     for path in (place, *place.rglob("*")):
@@ -110,6 +128,10 @@ def lay_out(case: Case, place: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     script = f"umask 022; {case.prepare}"
     subprocess.run(["sh", "-ec", script], cwd=context, env=environment, check=True)
+
+
+def _dockerfiles(directory: Path) -> list[Path]:
+    return list(directory.glob("*Dockerfile"))
 
 
 def host_architecture() -> str:

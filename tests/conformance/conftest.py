@@ -7,7 +7,7 @@ the build. The command line, the worker's namespaces and the exit status are the
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 from conformance.base import NAME, make_base
 from conformance.case import Case, host_architecture, lay_out
 from conformance.look import NOTHING, Image, read_image
+from conformance.serving import Site, served
 
 import amphora.cli.building
 import amphora.cli.commands.build  # noqa: F401  imported here, so that forks have them
@@ -44,12 +45,12 @@ class Laboratory:
     def store(self) -> Path:
         return self.home / "store"
 
-    def build(self, case: Case) -> Done:
+    def build(self, case: Case, site: Site | None) -> Done:
         place = self.home / "cases" / case.name
-        lay_out(case, place)
+        lay_out(case, place, site)
         if case.has_parent:
             self._build_parent(place)
-        return self._run("build", "--format", "json", *case.command(place))
+        return self._run("build", "--format", "json", *case.command(place, site))
 
     def image(self, done: Done) -> Image:
         return read_image(self.store, json.loads(done.output)["digest"])
@@ -92,6 +93,12 @@ def laboratory(tmp_path_factory) -> Laboratory:
         if each["platform"]["architecture"] == host_architecture()
     )
     return Laboratory(home, read_image(layout, native))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Iterator[Site]:
+    with served(tmp_path_factory.mktemp("served") / "site") as found:
+        yield found
 
 
 def _forked(arguments: Sequence[str], environment: dict[str, str], to: tuple[Path, Path]) -> int:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,10 +38,11 @@ _IMPLIED = File("directory", 0o755, "0:0")
 
 @dataclass(frozen=True)
 class Image:
-    """The files of an image by path, and its config document."""
+    """The files of an image by path, its config document, and the times of files."""
 
     files: Mapping[str, File]
     document: Mapping[str, Any]
+    times: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -73,9 +74,10 @@ def read_image(layout: Path, digest: str) -> Image:
         (only,) = document["manifests"]
         return read_image(layout, only["digest"])
     files: dict[str, File] = {}
+    times: dict[str, int] = {}
     for layer in document["layers"] or ():  # Go writes null for none
-        _apply(files, _uncompressed(layout, layer["digest"]))
-    return Image(files, json.loads(_blob(layout, document["config"]["digest"])))
+        _apply(files, times, _uncompressed(layout, layer["digest"]))
+    return Image(files, json.loads(_blob(layout, document["config"]["digest"])), times)
 
 
 def _blob(layout: Path, digest: str) -> bytes:
@@ -95,8 +97,8 @@ def _uncompressed(layout: Path, digest: str) -> tarfile.TarFile:
     return tarfile.open(path)
 
 
-def _apply(files: dict[str, File], tar: tarfile.TarFile) -> None:
-    """Put a layer on top: first what it takes away, then what it brings."""
+def _apply(files: dict[str, File], times: dict[str, int], tar: tarfile.TarFile) -> None:
+    """Put a layer on top: first what it takes away, then what it brings, with its times."""
     brought: dict[str, File] = {}
     with tar:
         for member in tar:
@@ -109,6 +111,7 @@ def _apply(files: dict[str, File], tar: tarfile.TarFile) -> None:
                 _remove_below(files, gone)
             elif path.name:
                 _bring(files, brought, tar, member)
+                times[str(path)] = int(member.mtime)
     for name, file in brought.items():
         if file.kind != "directory":
             _remove_below(files, name)

@@ -40,7 +40,7 @@ async def forwarded(paths: Sequence[Path], door: Door) -> AsyncIterator[None]:
     Raises ContextError if a path is neither a socket nor a key that can be used.
     """
     async with AsyncExitStack() as stack:
-        directory = stack.enter_context(_short(door.path.parent))
+        directory = stack.enter_context(short_path(door.path.parent))
         agent = _socket_among(paths)
         if agent is None:
             agent = await stack.enter_async_context(_agent_with(paths, directory))
@@ -79,7 +79,7 @@ def _socket_among(paths: Sequence[Path]) -> Path | None:
 
 
 @contextmanager
-def _short(directory: Path) -> Iterator[Path]:
+def short_path(directory: Path) -> Iterator[Path]:
     """Another path of a directory: a socket's has 108 bytes at most, see unix(7)."""
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

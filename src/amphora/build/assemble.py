@@ -21,19 +21,22 @@ def assemble(
     states: Sequence[ImageState],
     labels: Mapping[str, str],
     inline: Records | None = None,
+    *,
+    always_index: bool = False,
 ) -> tuple[Descriptor, list[Variant]]:
     """Store the image; returns its root descriptor and the variants, in the order given.
 
     Steps that are `inline` are told of in the configs of the variants whose layers they made.
-    The root is an index, or the manifest when there is but one platform. Equal
-    states give equal bytes. Raises DiskFullError.
+    The root is an index, or the manifest when there is but one platform and not `always_index`.
+    Equal states give equal bytes. Raises DiskFullError.
     """
     variants = [
         _variant(blobs, platform, state, labels, inline or {})
         for platform, state in zip(platforms, states, strict=True)
     ]
     manifests = [variant.manifest for variant in variants]
-    root = manifests[0] if len(manifests) == 1 else put_index(blobs, manifests)
+    single = len(manifests) == 1 and not always_index
+    root = manifests[0] if single else put_index(blobs, manifests)
     return root, variants
 
 

@@ -117,8 +117,9 @@ class Attacher:
         target = join(directory, mount.target)
         files = await find(mount.from_) if mount.from_ else None
         source = mount.source or "/"
+        namespace = self._options.cache_namespace
         identity = CacheIdentity(
-            id=mount.id or target,
+            id=f"{namespace}/{mount.id or target}" if namespace else mount.id or target,
             mode=0o755 if mount.mode is None else mount.mode,
             uid=mount.uid or 0,
             gid=mount.gid or 0,

@@ -177,7 +177,7 @@ class AgentAttachment(Struct, frozen=True):
         return {"agent": self.id, "target": self.target, "owner": [self.uid, self.gid, self.mode]}
 
     @asynccontextmanager
-    async def attached(self) -> AsyncIterator[Bind | Memory]:
+    async def attached(self) -> AsyncIterator[Bind]:
         door = Door(self.private / secrets.token_hex(8), self.mode, self.uid, self.gid)
         try:
             async with forwarded(self.paths, door):

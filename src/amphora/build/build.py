@@ -142,7 +142,14 @@ async def _result(
     await ready.shared.save(request.cache_to, own)
     is_inline = any(isinstance(place.where, Inline) for place in request.cache_to)
     inline = ready.shared.records(own) if is_inline else {}
-    image, variants = assemble(shop.store.blobs, request.platforms, states, request.labels, inline)
+    image, variants = assemble(
+        shop.store.blobs,
+        request.platforms,
+        states,
+        request.labels,
+        inline,
+        always_index=request.always_index,
+    )
     predicates = await Notary(ready, solver.ledger, started).predicates(states)
     return BuildResult(image, variants, shop.reporter.reports, own_layers, expected, predicates)
 

@@ -26,13 +26,14 @@ class CopyRules(Struct, frozen=True):
 
     `owner` None keeps the source's; `mode` None keeps the source's; `mtime` (seconds)
     None keeps the source's. With `unpack` a tar's files are put there in its place, with
-    their own owners and modes.
+    their own modes and, unless `chowned` is, their own owners.
     """
 
     owner: User | None = None
     mode: int | SymbolicMode | None = None
     mtime: int | None = None
     unpack: bool = False
+    chowned: User | None = None
 
     def for_source(self, source: Source) -> "CopyRules":
         """With what this source brings along, where nothing else is asked for."""
@@ -96,7 +97,7 @@ class _Copier:
         """Put the files of an archive into a directory."""
         archive = source.entries[0]
         make_directory(self._root, place, self.rules.owner or User(), self._mtime_ns(archive))
-        unpack_archive(archive.real, place, self._mtime_ns(archive))
+        unpack_archive(archive.real, place, self._mtime_ns(archive), self.rules.chowned)
 
     def copy(self, source: Source, place: Path) -> None:
         """Put a file in that place, or a directory's contents into it.

@@ -4,8 +4,9 @@ https://docs.docker.com/reference/dockerfile/#add
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from functools import cached_property
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from posixpath import basename
 from typing import TYPE_CHECKING
@@ -14,12 +15,16 @@ from urllib.parse import unquote
 from msgspec import Struct
 from msgspec.structs import replace
 
+from amphora.build.agents import short_path
+from amphora.build.attachments import AgentAttachment
 from amphora.build.attest.facts import Material
 from amphora.build.dockerfile import instructions as ast
 from amphora.build.filetree import Entry, FileTree, Source
 from amphora.build.ignore import IgnoreRules
+from amphora.build.run_options import RunOptions
 from amphora.core.digest import Digest
 from amphora.core.errors import ContextError, DockerfileError
+from amphora.remote.authorization import Authorizations
 from amphora.remote.git import Repositories
 from amphora.remote.location import (
     GitLocation,
@@ -37,6 +42,9 @@ if TYPE_CHECKING:
 #: What others than root may not read until somebody says so.
 _DOWNLOADED_MODE = 0o600
 
+#: The agent of --ssh that fetches.
+_AGENT = "default"
+
 
 class Fetched(Struct, frozen=True):
     """One remote source of an ADD: `content` says what it is, in plain JSON values.
@@ -52,17 +60,21 @@ class Fetched(Struct, frozen=True):
 class Fetcher:
     """Fetches for one build; every URL and every commit once."""
 
-    def __init__(self, store_root: Path, work: Path) -> None:
+    def __init__(self, store_root: Path, work: Path, options: RunOptions) -> None:
+        """Servers are told who asks by the tokens among the secrets, and the default agent."""
         self._store_root = store_root
         self._work = work
-        self.repositories = Repositories(work)
+        self._authorizations = Authorizations(options.secrets)
+        keys = options.agents.get(_AGENT)
+        agent = None if keys is None else partial(_listening, keys, work)
+        self.repositories = Repositories(work, self._authorizations, agent)
 
     @cached_property
     def downloads(self) -> "Downloads":
         """Made when there is something to fetch: most builds need no HTTP client."""
         from amphora.remote.download import Downloads  # noqa: PLC0415
 
-        return Downloads(self._store_root, self._work)
+        return Downloads(self._store_root, self._work, self._authorizations)
 
     async def fetch(self, instruction: ast.Add) -> list[Fetched]:
         """The remote sources of an ADD, in their order.
@@ -114,8 +126,6 @@ class Fetcher:
         return Fetched(content, obtain, Material.of_commit(location, commit))
 
     async def _file(self, instruction: ast.Add, url: str) -> Fetched:
-        checksum = Digest.parse(instruction.checksum) if instruction.checksum else None
-        download = await self.downloads.fetch(url, checksum)
         name = file_name(url)
         if not name and instruction.destination.endswith("/"):
             raise ContextError(
@@ -123,6 +133,8 @@ class Fetcher:
                 why="its path is empty, and the destination is a directory",
                 next_command="end the destination with the name of the file",
             )
+        checksum = Digest.parse(instruction.checksum) if instruction.checksum else None
+        download = await self.downloads.fetch(url, checksum)
         source = Source(
             name,
             [Entry("", download.path, download.path.lstat())],
@@ -138,6 +150,14 @@ class Fetcher:
         return Fetched(content, obtain, Material.of_file(shown_url(url), download.digest))
 
 
+@asynccontextmanager
+async def _listening(keys: Sequence[Path], work: Path) -> AsyncIterator[Path]:
+    """The socket of an agent with these keys, or of the one that they name."""
+    async with AgentAttachment(target="", id=_AGENT, paths=keys, private=work).attached() as bind:
+        with short_path(bind.source.parent) as directory:
+            yield directory / bind.source.name
+
+
 def file_name(url: str) -> str:
     """What the path of a URL ends in, as BuildKit names the file; empty if there is nothing."""
     name = basename(unquote(path_of(url)).rstrip("/"))
@@ -150,7 +170,7 @@ def _check_checksum(instruction: ast.Add, remote: Sequence[str]) -> None:
     if len(instruction.sources) + len(instruction.files) != 1 or not remote:
         raise _wrong_checksum(instruction, "it is for one source, which is a URL or a repository")
     if is_git(remote[0]):
-        if not re.fullmatch(r"[0-9a-f]{7,64}", instruction.checksum):
+        if not re.fullmatch(r"[0-9a-f]{1,64}", instruction.checksum):
             raise _wrong_checksum(instruction, "of a Git repository it is the name of a commit")
     else:
         with instruction.source.explain(

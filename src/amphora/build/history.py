@@ -31,6 +31,11 @@ _DIRECTORY = "history"
 #: Builds that are remembered; the oldest go first.
 _KEPT = 100
 
+#: The build arg that names a build.
+#: https://docs.docker.com/reference/dockerfile/#buildkit-built-in-build-args
+_NAME = "BUILDKIT_BUILD_NAME"
+_LONGEST_NAME = 200
+
 #: More than this was not written by us.
 _LONGEST = 1 << 20
 
@@ -48,7 +53,7 @@ class BuildRecord(msgspec.Struct, frozen=True):
     """One build. `started` is RFC 3339, UTC; `build_args` are names: values may be secrets.
 
     `status` is running, completed, failed, canceled or killed; `error` and `digest` are empty
-    where there is none.
+    where there is none, and so is `given_name`, which people may choose.
     """
 
     id: str
@@ -64,10 +69,13 @@ class BuildRecord(msgspec.Struct, frozen=True):
     error: str = ""
     digest: str = ""
     steps: tuple[StepRecord, ...] = ()
+    given_name: str = ""
 
     @property
     def name(self) -> str:
-        """What people know it by: the last part of the context, and the target."""
+        """What people know it by: their own, or the last part of the context and the target."""
+        if self.given_name:
+            return self.given_name
         place = self.context.rstrip("/").rpartition("/")[2] or self.context
         return f"{place} ({self.target})" if self.target else place
 
@@ -169,6 +177,7 @@ def _begin(request: BuildRequest, tags: Sequence[Reference]) -> BuildRecord:
         platforms=tuple(map(str, request.platforms)),
         tags=tuple(str(tag) for tag in tags),
         build_args=tuple(request.build_args),
+        given_name=request.build_args.get(_NAME, "")[:_LONGEST_NAME],
         started=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
     )
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from amphora.runtime.identity import resolve_user
 from amphora.runtime.spec import User
 
+_NO_ID = 2**32 - 1
+
 
 def resolve_owner(root: Path, text: str) -> User:
     """`USER[:GROUP]`, names looked up in the root's own files.
@@ -15,10 +17,13 @@ def resolve_owner(root: Path, text: str) -> User:
     A number without a group is the group as well, whatever /etc/passwd says. Raises
     InvalidValueError for a name the root does not know.
     """
-    if is_number(text):
-        return User(int(text), int(text))
-    owner = resolve_user(root, text)
-    return User(owner.uid, owner.gid)
+    user, _, group = text.partition(":")
+    if not is_number(user):
+        owner = resolve_user(root, text)
+        return User(owner.uid, owner.gid)
+    if not group or is_number(group):
+        return User(int(user), int(group or user))
+    return User(int(user), resolve_user(root, f":{group}").gid)
 
 
 def needs_root(text: str) -> bool:
@@ -27,4 +32,5 @@ def needs_root(text: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 10
+    """Is it an ID? The kernel has 32 bits for them, and takes the last for none (chown(2))."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < _NO_ID

@@ -1,5 +1,6 @@
 """Everything that one build, or the plan of one, has at hand before its first step."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -17,6 +18,11 @@ from amphora.build.inputs import Inputs, Opener
 from amphora.build.request import BuildRequest
 from amphora.build.shared_cache import SharedCache
 from amphora.build.workshop import Workshop
+
+#: The build arg that stands in for the directive.
+_SYNTAX = "BUILDKIT_SYNTAX"
+#: The images of the language that this is, mirrored wherever, and BuildKit's own name for it.
+_OUR_LANGUAGE = re.compile(r"(?:^|/)dockerfile(?:-upstream)?(?:[:@]|$)|^dockerfile\.v0$")
 
 
 class Prepared(Struct, frozen=True):
@@ -56,7 +62,7 @@ async def prepared(
     ContextError.
     """
     store = shop.store
-    fetcher = Fetcher(store.root, shop.work)
+    fetcher = Fetcher(store.root, shop.work, request.run)
     opener = Opener(fetcher, shop.work, shop.hashes)
     inputs = await opener.inputs(request)
     checked = check(inputs, request, store)
@@ -102,6 +108,10 @@ def _warnings(checked: Checked, request: BuildRequest) -> Iterator[Warned]:
     dockerfile = checked.dockerfile
     for notice in checked.notices:
         yield Warned(f"{dockerfile.filename}:{notice.line}", f"{notice.message} ({notice.rule})")
+    syntax = request.build_args.get(_SYNTAX, dockerfile.syntax)
+    if syntax and not _OUR_LANGUAGE.search(syntax):
+        text = f"{syntax[:80]} is another language, perhaps; it is read as docker/dockerfile"
+        yield Warned(f"{dockerfile.filename}: syntax", text)
     for name in unused_build_args(dockerfile, request.build_args):
         yield Warned(f"--build-arg {name}", "no ARG of the Dockerfile takes it")
     titles = {stage.name for stage in dockerfile.stages} | set(

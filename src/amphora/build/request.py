@@ -27,6 +27,7 @@ class BuildRequest(Struct, frozen=True):
     a RUN is done again in which a program crashed in the emulator. With `any_platform` a
     target that builds upon this one gets it for its own platforms, not only for `platforms`.
     `vcs` is what provenance tells of the commit that the context is of.
+    `always_index` makes an index for one platform too.
     """
 
     context: str
@@ -50,6 +51,7 @@ class BuildRequest(Struct, frozen=True):
     attest: AttestOptions = field(default_factory=AttestOptions)
     any_platform: bool = False
     vcs: Mapping[str, str] = field(default_factory=dict)
+    always_index: bool = False
 
 
 class StepReport(Struct, frozen=True):

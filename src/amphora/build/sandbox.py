@@ -12,7 +12,7 @@ from amphora.build.dockerfile import instructions as ast
 from amphora.build.run_options import RunOptions
 from amphora.runtime.names import leads_to_host, name_files
 from amphora.runtime.networks import Networks
-from amphora.runtime.spec import Bind, Network
+from amphora.runtime.spec import HOSTNAME, Bind, Network
 from amphora.system.memory import scratch_directory
 
 
@@ -64,6 +64,7 @@ class Sandbox:
             "network": "" if self.network == "default" else self.network,
             "insecure": self.insecure,
             "hosts": dict(self.options.hosts),
+            "host name": "" if self.options.host_name == HOSTNAME else self.options.host_name,
             "shared memory": self.options.shared_memory,
             "limits": [[limit.name, limit.soft, limit.hard] for limit in self.options.limits],
         }
@@ -79,4 +80,6 @@ class Sandbox:
         )
         async with joined as network:
             with scratch_directory(self.private) as directory:
-                yield Surroundings(network, name_files(network, directory, self.options.hosts))
+                options = self.options
+                files = name_files(network, directory, options.hosts, hostname=options.host_name)
+                yield Surroundings(network, files)

@@ -153,6 +153,7 @@ class RunStep(Struct, frozen=True):
             working_directory=self.working_directory,
             user=resolve_user(root, self.user),
             binds=binds,
+            hostname=options.host_name,
             insecure=self.sandbox.insecure,
             limits=options.limits,
         )
@@ -204,7 +205,8 @@ class CopyStep(Struct, frozen=True):
     def _copy(self, root: Path, fetched: Sequence[Source]) -> None:
         rules = self.rules
         if self.chown:
-            rules = replace(rules, owner=resolve_owner(root, self.chown))
+            owner = resolve_owner(root, self.chown)
+            rules = replace(rules, owner=owner, chowned=owner)
         with self.find() as sources:
             copy_sources([*sources, *fetched], root, self.destination, rules)
 

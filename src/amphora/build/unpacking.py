@@ -9,6 +9,7 @@ https://docs.docker.com/reference/dockerfile/#adding-local-tar-archives
 import bz2
 import lzma
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from amphora.oci.layers.decode import TarReader
 from amphora.oci.layers.entry import Entry, layer_error
 from amphora.oci.layers.stream import TarStream
 from amphora.oci.layers.unpack import Unpacker
+from amphora.runtime.spec import User
 from amphora.system.beneath import Names, Tree, names_in
 from amphora.system.files import explain_full_disk
 
@@ -40,12 +42,14 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def unpack_archive(archive: Path, directory: Path, mtime_ns: int) -> None:
+def unpack_archive(
+    archive: Path, directory: Path, mtime_ns: int, owner: User | None = None
+) -> None:
     """Put the files of a tar into a directory, replacing those that are in the way.
 
-    They keep their owners, modes and times; directories that exist keep their times
-    unless the tar holds them, and those that it implies get `mtime_ns`. Devices are left
-    out. Raises ContextError and DiskFullError.
+    They keep their modes, times and, without `owner`, their owners; directories that exist keep
+    their times unless the tar holds them, and those that it implies are root's and get
+    `mtime_ns`. Devices are left out. Raises ContextError and DiskFullError.
     """
     try:
         with (
@@ -54,7 +58,7 @@ def unpack_archive(archive: Path, directory: Path, mtime_ns: int) -> None:
             TarStream(_decompressed(file), _MOST) as stream,
             Tree(directory) as tree,
         ):
-            _Extraction(tree, TarReader(stream), mtime_ns).run()
+            _Extraction(tree, TarReader(stream), mtime_ns, owner).run()
     except (LayerError, OSError) as error:
         raise ContextError(
             f"cannot unpack {archive.name}",
@@ -64,10 +68,11 @@ def unpack_archive(archive: Path, directory: Path, mtime_ns: int) -> None:
 
 
 class _Extraction:
-    def __init__(self, tree: Tree, tar: TarReader, mtime_ns: int) -> None:
+    def __init__(self, tree: Tree, tar: TarReader, mtime_ns: int, owner: User | None) -> None:
         self._tree = tree
         self._tar = tar
         self._mtime_ns = mtime_ns
+        self._owner = owner
         self._unpacker = Unpacker(tree, tar)
         #: The directories that something was put into, and what their times were.
         self._times: dict[Names, int] = {}
@@ -76,9 +81,14 @@ class _Extraction:
         for entry in self._tar:
             names = names_in(entry.name)
             if names and not self._unpacker.skips(entry):
-                self._unpack(entry, names)
+                self._unpack(self._owned(entry), names)
         self._restore_times()
         self._unpacker.set_directory_times()
+
+    def _owned(self, entry: Entry) -> Entry:
+        if self._owner is None:
+            return entry
+        return replace(entry, uid=self._owner.uid, gid=self._owner.gid)
 
     def _unpack(self, entry: Entry, names: Names) -> None:
         for depth in range(len(names)):

@@ -20,8 +20,6 @@ from amphora.cli.output_options import Wanted
 from amphora.cli.outputs import STDOUT
 from amphora.core.errors import AmphoraError, BakeError, InvalidValueError
 
-_EPOCH = "SOURCE_DATE_EPOCH"
-
 #: Fields of texts, and the flags that take one of them.
 _TEXTS = {
     "platforms": "--platform",
@@ -95,9 +93,6 @@ def _read(target: Target, common: Sequence[str]) -> TargetBuild:
         error.what = f"target {target.name}: {error.what}"
         raise
     request = replace(request, any_platform=not target.texts("platforms"))
-    epoch = target.pairs("args").get(_EPOCH, "")
-    if epoch:
-        request = replace(request, source_date_epoch=_seconds(target, epoch))
     text = _inline(target)
     if text is not None:
         request = replace(request, dockerfile="-", stdin=io.BytesIO(text))
@@ -143,13 +138,3 @@ def _inline(target: Target) -> bytes | None:
             why=f"{local_path(name)}: {(error.strerror or str(error)).lower()}",
             next_command="correct its dockerfile",
         ) from error
-
-
-def _seconds(target: Target, text: str) -> int:
-    if not text.isdecimal():
-        raise BakeError(
-            f"the target {target.name!r} cannot be built",
-            why=f"SOURCE_DATE_EPOCH is a number of seconds, and not {text[:40]!r}",
-            next_command="correct its args",
-        )
-    return int(text)

@@ -40,7 +40,8 @@ async def call(
         await _print_plan(settings, request, tell)
         return 0
     with open_store(settings) as store, workspace(store.root) as work:
-        opener = Opener(Fetcher(store.root, work), work, ContextHashes(store.root))
+        fetcher = Fetcher(store.root, work, request.run)
+        opener = Opener(fetcher, work, ContextHashes(store.root))
         inputs = await opener.inputs(request)
         dockerfile = inputs.dockerfile
         if method == "check":

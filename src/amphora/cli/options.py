@@ -1,6 +1,5 @@
 """Options and arguments that several commands share."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import update_wrapper
@@ -159,20 +158,3 @@ def parse_call(value: str) -> Call:
             next_command="for example --call outline,format=json",
         )
     return Call(method, option == "format=json")
-
-
-def source_date_epoch() -> int | None:
-    """SOURCE_DATE_EPOCH of the environment, in seconds; raises InvalidValueError.
-
-    https://reproducible-builds.org/specs/source-date-epoch/
-    """
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise InvalidValueError(
-            f"SOURCE_DATE_EPOCH cannot be {text!r}",
-            why="it is a number of seconds since 1970",
-            next_command="export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
-        )
-    return int(text)

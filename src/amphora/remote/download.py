@@ -23,6 +23,7 @@ from amphora.core.digest import Digest
 from amphora.core.errors import DigestMismatchError
 from amphora.oci.workspace import remove_tree
 from amphora.remote import failures
+from amphora.remote.authorization import Authorizations
 from amphora.remote.client import http_client
 from amphora.remote.location import shown_url
 from amphora.system.files import explain_full_disk, write_atomically
@@ -68,15 +69,19 @@ class KeptDownload(Struct, frozen=True):
 class Downloads:
     """Fetches files into one store; `work` is this process's workspace in it."""
 
-    def __init__(self, store_root: Path, work: Path) -> None:
+    def __init__(
+        self, store_root: Path, work: Path, authorizations: Authorizations | None = None
+    ) -> None:
         self._records = store_root / _DIRECTORY / "records"
         self._files = store_root / _DIRECTORY / "files"
         self._work = work
+        self._authorizations = authorizations or Authorizations()
 
     async def fetch(self, url: str, checksum: Digest | None = None) -> Download:
         """The file of a URL, as it is now; one with the checksum is good as it was, too.
 
-        Raises FetchError, DigestMismatchError and DiskFullError.
+        Raises FetchError, DigestMismatchError, DiskFullError, and InvalidValueError for a token
+        that cannot be sent.
         """
         record = self._read_record(url)
         if record is not None and checksum is not None:
@@ -95,7 +100,8 @@ class Downloads:
         raise AssertionError("the last attempt returns or raises")
 
     async def _ask(self, url: str, record: _Record | None, checksum: Digest | None) -> Download:
-        async with _answer(url, _conditions(record)) as response:
+        authorization = self._authorizations.of_file(url)
+        async with _answer(url, _conditions(record), authorization) as response:
             if response.status_code == httpx2.codes.NOT_MODIFIED and record is not None:
                 _check(url, Digest.parse(record.digest), checksum)
                 self._touch(url)
@@ -194,15 +200,23 @@ def _file_of(files: Path, digest: Digest) -> Path:
 
 
 @asynccontextmanager
-async def _answer(url: str, headers: dict[str, str]) -> AsyncIterator[httpx2.Response]:
-    """The answer at the end of all redirects; never from https to http."""
+async def _answer(
+    url: str, conditions: dict[str, str], authorization: str | None
+) -> AsyncIterator[httpx2.Response]:
+    """The answer at the end of all redirects; never from https to http.
+
+    Who asks is told to the server of the URL only, and not to those that it redirects to.
+    """
     shown = shown_url(url)
     try:
         target = httpx2.URL(url)
     except httpx2.InvalidURL as error:
         raise failures.nonsense(shown, f"it is not a URL: {error}") from error
+    first = target
     for _ in range(1 + _MOST_REDIRECTS):
+        known = {"Authorization": authorization} if authorization and _same(first, target) else {}
         async with http_client(target.host) as client:
+            headers = {**conditions, **known}
             request = client.build_request("GET", target, headers=headers)
             response = await client.send(request, stream=True)
             try:
@@ -224,8 +238,12 @@ def _next(shown: str, url: httpx2.URL, location: str) -> httpx2.URL:
         raise failures.nonsense(shown, "it redirects to what is no HTTP URL")
     if url.scheme == "https" and target.scheme == "http":
         raise failures.nonsense(shown, f"it redirects from https to plain http on {target.host}")
-    same = (url.scheme, url.host, url.port) == (target.scheme, target.host, target.port)
-    return target if same else target.copy_with(userinfo=b"")
+    return target if _same(url, target) else target.copy_with(userinfo=b"")
+
+
+def _same(one: httpx2.URL, other: httpx2.URL) -> bool:
+    """Are they of the same server?"""
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
 def _conditions(record: _Record | None) -> dict[str, str]:

@@ -17,8 +17,8 @@ def no_answer(shown: str, error: httpx2.TransportError) -> FetchError:
 def refused(shown: str, status: int, phrase: str) -> FetchError:
     """An answer that is not the file."""
     hints = {
-        401: "it wants a password; download it with RUN and a secret",
-        403: "it wants a password; download it with RUN and a secret",
+        401: "give a token for its host: --secret id=HTTP_AUTH_TOKEN_HOST,env=TOKEN",
+        403: "give a token for its host: --secret id=HTTP_AUTH_TOKEN_HOST,env=TOKEN",
         404: "correct the URL: nothing is there",
     }
     return FetchError(

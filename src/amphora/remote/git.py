@@ -9,7 +9,8 @@ that equal commits make equal layers.
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,13 +18,17 @@ from msgspec import Struct
 
 from amphora.core.errors import DigestMismatchError, FetchError
 from amphora.oci.workspace import remove_tree
-from amphora.remote.location import GitLocation, is_commit
+from amphora.remote.authorization import Authorizations
+from amphora.remote.location import GitLocation, host_of, is_commit
 from amphora.system.process import find_tool, stream
 from amphora.system.tasks import in_thread
 
 _LINE = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\t(\S+)")
 _MOST_OUTPUT = 16 << 20
 _GIT_DIRECTORY = ".git"
+
+#: What git says of a server that wants to know who asks.
+_PASSWORD_WANTED = ("could not read Username", "Authentication failed")
 
 _CONFIGURATION = """\
 [core]
@@ -56,15 +61,26 @@ class Checkout(Struct, frozen=True):
 class Repositories:
     """Fetches commits into `work`, this process's workspace."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(
+        self,
+        work: Path,
+        authorizations: Authorizations | None = None,
+        agent: Callable[[], AbstractAsyncContextManager[Path]] | None = None,
+    ) -> None:
+        """`authorizations` are for HTTP; `agent` has the socket of one that holds keys for SSH.
+
+        Without them, whoever is in URLs, in credential helpers and at SSH_AUTH_SOCK asks.
+        """
         self._work = work
+        self._authorizations = authorizations or Authorizations()
+        self._agent = agent
         self._configuration: Path | None = None
 
     async def pin(self, location: GitLocation) -> str:
         """The commit that a location means now.
 
-        Raises FetchError, MissingToolError, and DigestMismatchError where it is not the one
-        that the location's checksum asks for.
+        Raises FetchError, MissingToolError, InvalidValueError for a token that cannot be sent,
+        and DigestMismatchError where it is not the one that the location's checksum asks for.
         """
         commit = location.ref
         if not is_commit(commit):
@@ -127,10 +143,38 @@ class Repositories:
     async def _git(self, location: GitLocation, *arguments: str) -> str:
         """Run git; returns what it said. Raises FetchError with its last words."""
         command = [find_tool("git", "git"), *arguments]
-        status, said = await _run(command, await self._environment())
+        environment = await self._environment()
+        async with self._known(location) as more:
+            status, said = await _run(command, environment | more)
         if status != 0:
             raise _failed(location, said)
         return said
+
+    @asynccontextmanager
+    async def _known(self, location: GitLocation) -> AsyncIterator[dict[str, str]]:
+        """The variables that say who asks, as long as they do."""
+        if location.remote.startswith(("http://", "https://")):
+            yield self._authorized(location)
+        elif self._agent is not None and not location.remote.startswith("git://"):
+            async with self._agent() as socket:
+                yield {"SSH_AUTH_SOCK": str(socket)}
+        else:
+            yield {}
+
+    def _authorized(self, location: GitLocation) -> dict[str, str]:
+        """A header for the server of the repository alone; in no command line and on no disk.
+
+        https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT
+        """
+        header = self._authorizations.of_repository(location.remote)
+        if header is None:
+            return {}
+        scheme = location.remote.partition(":")[0]
+        return {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{scheme}://{host_of(location.remote)}/.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: {header}",
+        }
 
     async def _environment(self) -> dict[str, str]:
         if self._configuration is None:
@@ -182,10 +226,13 @@ def _failed(location: GitLocation, said: str) -> FetchError:
     if secret:
         said = said.replace(secret, "***")
     lines = [line.strip() for line in said.splitlines() if line.strip()][-3:]
+    wants_password = any(words in said for words in _PASSWORD_WANTED)
     return FetchError(
         f"cannot fetch {location.shown}",
         why="; ".join(lines) or "git said nothing",
-        next_command=f"try it by hand: git ls-remote {location.shown}",
+        next_command="give a token: --secret id=GIT_AUTH_TOKEN,env=TOKEN"
+        if wants_password
+        else f"try it by hand: git ls-remote {location.shown}",
     )
 
 

@@ -14,7 +14,7 @@ from amphora.core.errors import InvalidValueError
 _SCHEMES = ("http", "https", "git", "ssh")
 _SCP = re.compile(r"(?P<remote>[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:(?!//)[^#?]+)(?:#(?P<fragment>.*))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_CHECKSUM = re.compile(r"[0-9a-f]{7,64}")
+_CHECKSUM = re.compile(r"[0-9a-f]{1,64}")
 
 #: The names in a query that mean each part.
 _QUERY = {
@@ -26,6 +26,7 @@ _QUERY = {
     "checksum": "checksum",
     "keep-git-dir": "keep_git_dir",
     "submodules": "submodules",
+    "mtime": "mtime",
 }
 _NAMESPACES = {"tag": "refs/tags/", "branch": "refs/heads/"}
 
@@ -91,14 +92,23 @@ def shown_url(url: str) -> str:
     parts = _split(url)
     if parts is None:
         return f"{url.partition('://')[0]}://…"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="", fragment="")) if parts.scheme else url
+    return (
+        urlunsplit(parts._replace(netloc=host_of(url), query="", fragment=""))
+        if parts.scheme
+        else url
+    )
 
 
 def path_of(url: str) -> str:
     """The path in a URL; empty if it cannot be read."""
     parts = _split(url)
     return parts.path if parts else ""
+
+
+def host_of(url: str) -> str:
+    """The host in a URL, with its port if one is named; empty if it cannot be read."""
+    parts = _split(url)
+    return parts.netloc.rpartition("@")[2] if parts else ""
 
 
 def _split(text: str) -> SplitResult | None:
@@ -118,22 +128,29 @@ def _with_query(text: str, location: GitLocation, name: str, value: str) -> GitL
     field = _QUERY.get(name)
     if field is None:
         raise _wrong(text, f"{name[:40]!r} in its query is none of {', '.join(_QUERY)}")
-    if field in {"keep_git_dir", "submodules"}:
-        if value not in {"", "0", "1", "true", "false"}:
-            raise _wrong(text, f"{name} is true or false")
-        switch = value not in {"0", "false"}
-        if field == "submodules":
-            return replace(location, submodules=switch)
-        return replace(location, keep_git_dir=switch)
+    if field == "submodules":
+        return replace(location, submodules=_switch(text, name, value))
+    if field == "keep_git_dir":
+        return replace(location, keep_git_dir=_switch(text, name, value))
     if field == "checksum":
         if not _CHECKSUM.fullmatch(value):
             raise _wrong(text, f"{name} is the hexadecimal name of a commit")
         return replace(location, checksum=value, ref=location.ref or _whole(value))
+    if field == "mtime":
+        if value != "commit":
+            raise _wrong(text, "files have the time of their commit always, mtime=commit")
+        return location
     if field == "directory":
         return replace(location, directory=value)
     if location.ref and not is_commit(location.ref):
         raise _wrong(text, "its query says twice which commit")
     return replace(location, ref=_NAMESPACES.get(name, "") + value)
+
+
+def _switch(text: str, name: str, value: str) -> bool:
+    if value not in {"", "0", "1", "true", "false"}:
+        raise _wrong(text, f"{name} is true or false")
+    return value not in {"0", "false"}
 
 
 def _whole(checksum: str) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ import pytest
 
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
-from amphora.oci.layers.compression import LayerReader
 from amphora.oci.model import Index, Manifest
 from amphora.oci.store import Store
 
@@ -251,64 +249,6 @@ def test_the_metadata_file_has_the_provenance(simple, tmp_path):
     assert keys == {f"buildx.build.provenance/linux/{name}" for name in ("amd64", "arm64")}
     simple("--sbom=true", "--metadata-file", str(path))
     assert not any(key.startswith("buildx") for key in json.loads(path.read_text()))
-
-
-SECRETS = {
-    "--secret": b"correct horse battery staple",
-    "--build-arg": b"tr0ub4dor-and-3",
-    "proxy": b"proxy-password-9",
-}
-
-
-@pytest.mark.parametrize("mode", ["min", "max"])
-def test_no_secret_is_in_anything_that_is_kept(build, tmp_path, mode):
-    """Searched for in every blob, layers unpacked; mode=max tells the values of build args."""
-    build.write(
-        """\
-FROM busybox
-ARG PASSWORD
-RUN --mount=type=secret,id=token --mount=type=ssh test -s /run/secrets/token -a -n "$PASSWORD"
-COPY status /var/lib/dpkg/status
-""",
-        status=STATUS,
-    )
-    (tmp_path / "token").write_bytes(SECRETS["--secret"])
-    key = tmp_path / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    build(
-        *("-t", "app", f"--provenance=mode={mode}", "--sbom=true", "-o", "type=image"),
-        *("-o", f"type=oci,dest={tmp_path / 'app.tar'},attestation-inline=true"),
-        *("--secret", f"id=token,src={tmp_path / 'token'}", "--ssh", f"default={key}"),
-        *("--build-arg", f"PASSWORD={SECRETS['--build-arg'].decode()}"),
-        *("--build-arg", f"HTTPS_PROXY=http://user:{SECRETS['proxy'].decode()}@127.0.0.1:9"),
-    )
-    private = [*SECRETS.values(), key.read_bytes().splitlines()[2]]
-    if mode == "max":
-        private.remove(SECRETS["--build-arg"])
-    found = {
-        secret
-        for content in _everything(build.amphora.store)
-        for secret in private
-        if secret in content
-    }
-    assert found == set()
-    told = json.dumps(statements(build.amphora, "app")["linux/amd64", SLSA]).encode()
-    assert (SECRETS["--build-arg"] in told, b'"token"' in told) == (mode == "max",) * 2
-
-
-def _everything(root):
-    """Each file of a store; layers as what they unpack to."""
-    for path in root.rglob("*"):
-        if path.is_file() and not path.is_symlink() and "snapshots" not in path.parts:
-            yield path.read_bytes()
-    blobs = Store(root).blobs
-    for digest in blobs:
-        with blobs.open(digest) as file:
-            if os.pread(file.fileno(), 2, 0) == b"\x1f\x8b":
-                reader, content = LayerReader(file), b""
-                while chunk := reader.read(1 << 20):
-                    content += chunk
-                yield content
 
 
 def test_docker_types_have_no_place_for_them(simple):

@@ -44,6 +44,12 @@ def test_a_build_is_remembered_with_its_steps_and_its_log(build, history, listed
     assert b"hidden" not in everything
 
 
+def test_a_build_may_be_given_its_name(build, history):
+    build.write("FROM busybox\n")
+    build("--build-arg", "BUILDKIT_BUILD_NAME=nightly")
+    assert "nightly" in history("ls")
+
+
 def test_the_newest_is_first_and_has_a_short_name(build, history, listed):
     for number in (1, 2):
         build.write(f"FROM busybox\nLABEL number={number}\n")

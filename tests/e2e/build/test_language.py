@@ -240,3 +240,11 @@ RUN echo base > /base
     assert child.config().config.on_build is None
     build.write("FROM child\nRUN rm /ran\n")
     assert len(build().layer_digests()) == len(child.layer_digests()) + 1
+
+
+def test_an_image_by_its_digest(build):
+    digest = build.write("FROM busybox\nRUN echo kept > /file\n")("-t", "image:1").digest
+    build.write("FROM busybox\n")("-t", "image:2")
+    build.write(f"FROM image@{digest} AS a\nFROM image:2@{digest}\nCOPY --from=a /file /copy\n")
+    built = build()
+    assert (built.text("file"), built.text("copy")) == ("kept\n", "kept\n")

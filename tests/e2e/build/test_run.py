@@ -116,6 +116,20 @@ RUN --mount=type=cache,target=/own/../own,uid=8 ls /own > /others
     assert build.amphora.ok("store", "cache-mounts", "--format", "json") == "[]\n"
 
 
+def test_caches_of_other_namespaces_are_other_caches(build):
+    build.write(
+        """\
+FROM busybox
+ARG N
+RUN --mount=type=cache,target=/c touch /c/$N; ls /c > /said
+"""
+    )
+    for number, namespace, seen in ((1, "a", "1\n"), (2, "b", "2\n"), (3, "a", "1\n3\n")):
+        space = f"BUILDKIT_CACHE_MOUNT_NS={namespace}"
+        built = build("--build-arg", space, "--build-arg", f"N={number}")
+        assert built.text("said") == seen
+
+
 def test_a_locked_cache_is_used_by_one_at_a_time(build):
     build.write(
         """\

@@ -158,19 +158,3 @@ def test_outside_of_a_job_there_is_no_cache_service(build):
     failed = build.run("--cache-to", "type=gha")
     assert failed.returncode == CacheError.exit_code
     assert "ACTIONS_RUNTIME_TOKEN" in failed.stderr
-
-
-def test_a_secret_is_nowhere(build, machine, s3, actions):
-    """In no file that a build or its cache leaves, and in nothing that is printed."""
-    build.write(DOCKERFILE, source="text")
-    given = f"{s3.place},access_key_id={s3.key_id},secret_access_key={s3.secret}"
-    job = f"type=gha,url_v2={actions.url},token={actions.token}"
-    mine = machine("mine")
-    read = ("--cache-from", given, "--cache-from", job)
-    built = mine(*read, "--cache-to", given, "--cache-to", job, "--progress", "rawjson")
-    kept = [built.errors.encode(), json.dumps(built.said).encode()]
-    kept += [path.read_bytes() for path in mine.amphora.home.rglob("*") if path.is_file()]
-    kept += [name.encode() + s3.get(name) for name in s3.names()]
-    kept += [name.encode() + content for name, content in actions.kept.items()]
-    for secret in (s3.secret, s3.key_id, actions.token):
-        assert not [content for content in kept if secret.encode() in content]

@@ -1,12 +1,15 @@
 """COPY and ADD with every flag, of files, stages, URLs and repositories, in whole builds."""
 
 import io
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from amphora.core.digest import Digest
+from amphora.core.errors import FetchError
 
 BOTH = "--platform=linux/amd64,linux/arm64"
 
@@ -176,6 +179,32 @@ ADD --keep-git-dir --checksum={commit} {url}?tag=v1 /git/
     missing = build.write(f"FROM scratch\nADD {url}#v1:none /\n").run()
     assert missing.returncode == 13
     assert "has no directory 'none'" in missing.stderr
+
+
+#: In the place of ssh: it needs a key from an agent, and then does here what would be done there.
+_SSH = """\
+#!/bin/sh
+ssh-add -l > {said} || exit 255
+for last; do :; done
+exec sh -c "$last"
+"""
+
+
+def test_a_repository_by_ssh_with_a_key_of_the_command_line(build, hub, tmp_path):
+    hub.commit("app.git", a="1")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text(_SSH.format(said=tmp_path / "said"))
+    (programs / "ssh").chmod(0o755)
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    build.amphora.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    build.write(f"FROM busybox\nADD ssh://git@host.invalid{hub.directory}/app.git /src/\n")
+    assert build.run().returncode == FetchError.exit_code
+    assert build("--ssh", f"default={key}").text("src/a") == "1"
+    assert "(ED25519)" in (tmp_path / "said").read_text()
+    scp = build.write(f"FROM busybox\nADD git@host.invalid:{hub.directory}/app.git /src/\n")
+    assert scp("--ssh", f"default={key}").text("src/a") == "1"
 
 
 def test_the_example_of_the_documentation_is_true(build):

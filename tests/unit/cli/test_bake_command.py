@@ -199,7 +199,7 @@ def test_a_dockerfile_in_the_file_is_read_as_standard_input(run):
         ('network = "mine"', BakeError, "mine"),
         ('tags = ["UPPER"]', InvalidValueError, "target app"),
         ('output = ["type=nothing"]', InvalidValueError, "target app"),
-        ('args = { SOURCE_DATE_EPOCH = "soon" }', BakeError, "soon"),
+        ('args = { SOURCE_DATE_EPOCH = "soon" }', InvalidValueError, "soon"),
         ('secret = ["id=s,src=nosuch"]', InvalidValueError, "nosuch"),
     ],
 )

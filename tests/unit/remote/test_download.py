@@ -106,7 +106,7 @@ def test_a_redirect_to_elsewhere_than_http_is_refused(downloads, web, page, loca
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(404, "correct the URL"), (403, "with RUN"), (500, "later")]
+    ("status", "hint"), [(404, "correct the URL"), (403, "HTTP_AUTH_TOKEN_"), (500, "later")]
 )
 def test_a_refusal_says_what_to_do(downloads, web, page, status, hint):
     web.pages["/file?key=xyzzy"] = page(status=status)

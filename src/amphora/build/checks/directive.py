@@ -22,7 +22,7 @@ EXPERIMENTAL = frozenset({"InvalidDefinitionDescription"})
 
 
 class CheckSettings(Struct, frozen=True):
-    """Names of checks in lower case; `error`: a build with any violation fails."""
+    """Names of checks, as they are written; `error`: a build with any violation fails."""
 
     skip: frozenset[str] = frozenset()
     experimental: frozenset[str] = frozenset()
@@ -33,10 +33,9 @@ class CheckSettings(Struct, frozen=True):
         return sorted(filter(self._counts, notices), key=lambda notice: notice.line)
 
     def _counts(self, notice: Notice) -> bool:
-        name = notice.rule.lower()
-        if notice.rule in EXPERIMENTAL and not self.experimental & {name, _ALL}:
+        if notice.rule in EXPERIMENTAL and not self.experimental & {notice.rule, _ALL}:
             return False
-        return not self.skip & {name, _ALL}
+        return not self.skip & {notice.rule, _ALL}
 
 
 def check_settings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> CheckSettings:
@@ -47,7 +46,7 @@ def check_settings(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> Che
     for part in filter(None, text.split(";")):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if equals and name in {"skip", "experimental"}:
-            lists[name] = frozenset(item.strip().lower() for item in value.split(","))
+            lists[name] = frozenset(item.strip() for item in value.split(","))
         elif name == "error" and value.lower() in _BOOLEANS:
             error = _BOOLEANS[value.lower()]
         else:

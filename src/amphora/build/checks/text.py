@@ -9,7 +9,7 @@ from amphora.build.dockerfile.parser import Dockerfile, Stage
 from amphora.build.dockerfile.source import Notice
 
 _SECRET = re.compile(
-    r"(?:^|_)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
+    r"(?:^|_)(?:apikey|auth|credentials?|key|password|pword|passwd|psw|secret|token)(?:_|$)",
     re.IGNORECASE,
 )
 _PUBLIC = re.compile(r"(?:^|_)public(?:_|$)", re.IGNORECASE)

@@ -132,7 +132,7 @@ def _bare(text: str, names: set[str] | frozenset[str]) -> list[str]:
 def _stands_bare(name: str, text: str) -> bool:
     """A name may be a special parameter (`$*`), which means something else to `re`."""
     escaped = re.escape(name)
-    return re.search(rf"\$(?:{escaped}(?!\w)|\{{{escaped}\}})", text) is not None
+    return re.search(rf"\$(?:{escaped}(?!\w)|\{{{escaped}[}}#%/])", text) is not None
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:

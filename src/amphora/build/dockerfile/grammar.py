@@ -19,6 +19,8 @@ from amphora.core.platform import Platform
 
 PLATFORM_FIX = "write for example --platform=linux/arm64 or --platform=$BUILDPLATFORM"
 
+EPOCH = "SOURCE_DATE_EPOCH"
+
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _NEEDS_EVALUATION = re.compile(r"[$'\"\\`]")
 _NOT_TRIGGERS = frozenset({"ONBUILD", "FROM", "MAINTAINER"})
@@ -81,6 +83,14 @@ def _variable(line: Line, word: Word) -> ins.ArgVariable:
     name, equals, default = word.text.partition("=")
     if not name:
         raise arguments.blank_name(line, word)
+    if name == EPOCH and re.search(r"^[^$0-9]", default):
+        raise wrong(
+            line,
+            f"{EPOCH} cannot be {default[:40]!r}",
+            why="it is a number of seconds here; the time of the context or of a stage is unknown",
+            fix=f"give it as in --build-arg {EPOCH}=$(git log -1 --format=%ct)",
+            word=word,
+        )
     return ins.ArgVariable(name, default if equals else None)
 
 

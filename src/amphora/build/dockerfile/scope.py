@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from amphora.build.dockerfile import instructions as ins
 from amphora.build.dockerfile.expand import Expansion, ExpansionError, expand
-from amphora.build.dockerfile.grammar import PLATFORM_FIX
+from amphora.build.dockerfile.grammar import EPOCH, PLATFORM_FIX
 from amphora.build.dockerfile.parser import Dockerfile, Stage
 from amphora.build.dockerfile.source import Source
 from amphora.core.errors import DockerfileError
@@ -23,9 +23,6 @@ Line: TypeAlias = tuple[str, int]
 
 #: Build args that reach every RUN without an ARG, and no history or cache key.
 PROXY_ARGS = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"})
-
-#: Used by the builder itself, so that giving it is never a mistake.
-SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 
 
 class Scope(Struct, frozen=True):
@@ -109,7 +106,7 @@ def unused_build_args(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> 
         args += [item for item in stage.instructions if isinstance(item, ins.Arg)]
     declared = {variable.name for arg in args for variable in arg.variables}
     anyone = Platform("linux", "amd64")
-    declared |= _platform_arguments(anyone, anyone).keys() | {"TARGETSTAGE", SOURCE_DATE_EPOCH}
+    declared |= _platform_arguments(anyone, anyone).keys() | {"TARGETSTAGE", EPOCH}
     return sorted(
         name
         for name in build_args

@@ -1,15 +1,16 @@
 """`amphora base`."""
 
+import os
 import time
 
 import click
 
+from amphora.cli.builtin_args import read_epoch
 from amphora.cli.options import (
     REFERENCE,
     format_option,
     pass_settings,
     platform_option,
-    source_date_epoch,
 )
 from amphora.cli.output import human_size, print_json, print_table
 from amphora.cli.worker import in_worker, run_async
@@ -73,7 +74,7 @@ def create(
         include=[name for text in include for name in text.split(",") if name],
         variant=variant,
         mirror=settings.mirror,
-        source_date_epoch=source_date_epoch(),
+        source_date_epoch=read_epoch(os.environ.get("SOURCE_DATE_EPOCH", "")),
         handoff=handoff == "exact",
     )
     numbers = {platform: number for number, platform in enumerate(request.platforms, 1)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from amphora.cli.attest_options import attest_options, read_attestations
+from amphora.cli.builtin_args import obeying_builtin_args, splitting
 from amphora.cli.cache_options import cache_options
 from amphora.cli.configuration import find_builder
 from amphora.cli.containment import around_containers
@@ -25,7 +26,6 @@ from amphora.cli.options import (
     progress_option,
     read_call,
     read_pairs,
-    source_date_epoch,
 )
 from amphora.cli.output_options import (
     OUTPUT_NAMES,
@@ -191,8 +191,8 @@ def command(
     repository (URL.git#REF:DIRECTORY) or the URL of a tar.
 
     The image goes to the store under its tags; with --push to their registries too.
-    With SOURCE_DATE_EPOCH in the environment the same input gives the same digest
-    on any machine.
+    With SOURCE_DATE_EPOCH in the environment, or as a build arg, the same input gives the
+    same digest on any machine.
     """
     if handoff_report is not None:
         check_writable("--handoff-report", handoff_report)
@@ -203,6 +203,7 @@ def command(
     request = _request(**arguments)
     if wanted.metadata_file is not None:
         request = with_provenance_told(request, os.environ)
+    wanted = splitting(wanted, request)
     if check or call.method != "build":
         _look(settings, request, Call("check", call.as_json) if check else call, output_format)
     _check_terminal(wanted)
@@ -255,7 +256,8 @@ def read_build(arguments: Sequence[str]) -> "tuple[BuildRequest, Wanted]":
     with command.make_context("build", list(arguments)) as context:
         given = {name: value for name, value in context.params.items() if name not in _OWN}
         wanted = read_wanted(**_take(given, OUTPUT_NAMES))
-        return _request(**given), wanted
+        request = _request(**given)
+        return request, splitting(wanted, request)
 
 
 def _look(settings: Settings, request: "BuildRequest", call: Call, output_format: str) -> NoReturn:
@@ -295,7 +297,7 @@ def _request(
 
     stages = [name for text in no_cache_filter for name in text.split(",") if name]
     known, vcs = told_of_git(context, dockerfile, os.environ)
-    return BuildRequest(
+    request = BuildRequest(
         context=context,
         dockerfile=dockerfile,
         stdin=sys.stdin.buffer,
@@ -306,7 +308,6 @@ def _request(
         labels={**known, **labels},
         use_cache=not no_cache,
         pull=pull,
-        source_date_epoch=source_date_epoch(),
         handoff=handoff != "off",
         any_revision=handoff == "full",
         retries=retry_emulated,
@@ -317,6 +318,7 @@ def _request(
         vcs=vcs,
         attest=read_attestations(attestations=attestations, provenance=provenance, sbom=sbom),
     )
+    return obeying_builtin_args(request)
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def test_checks_are_skipped_by_name_or_all_at_once():
     text = "FROM a as Base\nCMD run it"
     assert len(found(text)) == 3
     assert found(f"# check=skip=all\n{text}") == []
-    only = found(f"# check=skip=fromascasing, JSONArgsRecommended ;error=true\n{text}")
+    only = found(f"# check=skip=FromAsCasing, JSONArgsRecommended ;error=true\n{text}")
     assert only == [("StageNameCasing", 2)]
     assert found(text, {"BUILDKIT_DOCKERFILE_CHECK": "skip=all"}) == []
     assert len(found(f"# check=skip=all\n{text}", {"BUILDKIT_DOCKERFILE_CHECK": "error=true"})) == 3
