@@ -118,7 +118,7 @@ def lay_out(case: Case, place: Path, site: Site | None = None) -> None:
     shutil.copytree(case.directory, place, symlinks=True)
     if site is not None:
         for path in _dockerfiles(place):
-            path.write_text(site.filled_in(path.read_text()))
+            path.write_bytes(site.filled_in(path.read_bytes().decode()).encode())
     context = place / "context"
     context.mkdir(exist_ok=True)
     for path in (place, *place.rglob("*")):

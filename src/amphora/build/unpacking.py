@@ -9,9 +9,10 @@ https://docs.docker.com/reference/dockerfile/#adding-local-tar-archives
 import bz2
 import lzma
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec.structs import replace
 
 from amphora.core.errors import ContextError, LayerError
 from amphora.oci.layers.apply import Limits

@@ -6,7 +6,6 @@ https://docs.docker.com/reference/dockerfile/#buildkit-built-in-build-args
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from amphora.core.errors import InvalidValueError
@@ -31,12 +30,16 @@ _A_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62})")
 
 def obeying_builtin_args(request: "BuildRequest") -> "BuildRequest":
     """What is asked for, with what its build args ask for; raises InvalidValueError."""
+    import dataclasses
+
+    from msgspec.structs import replace
+
     from amphora.build.caches.places import CachePlace, Inline
 
     given = request.build_args
-    run = replace(request.run, cache_namespace=given.get(_CACHE_MOUNTS, ""))
+    run = dataclasses.replace(request.run, cache_namespace=given.get(_CACHE_MOUNTS, ""))
     if given.get(_HOST_NAME):
-        run = replace(run, host_name=_host_name(given[_HOST_NAME]))
+        run = dataclasses.replace(run, host_name=_host_name(given[_HOST_NAME]))
     cache_to = list(request.cache_to)
     is_inline = any(isinstance(each.where, Inline) for each in cache_to)
     if _switch(given, _INLINE_CACHE) and not is_inline:
@@ -53,6 +56,8 @@ def obeying_builtin_args(request: "BuildRequest") -> "BuildRequest":
 
 def splitting(wanted: "Wanted", request: "BuildRequest") -> "Wanted":
     """With a directory for each platform, also if it is one, where always_index asks for that."""
+    from msgspec.structs import replace
+
     if not request.always_index:
         return wanted
     outputs = [replace(each, split=True) if each.split is None else each for each in wanted.outputs]

@@ -7,7 +7,6 @@ https://docs.docker.com/reference/dockerfile/#adding-files-from-a-url
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from amphora.core.errors import InvalidValueError
 from amphora.remote.location import host_of
@@ -21,7 +20,6 @@ _PORT = re.compile(r":\d*$")
 _TOKEN_USER = b"x-access-token:"
 
 
-@dataclass(frozen=True, slots=True)
 class Authorizations:
     """Authorization headers by server; `secrets` are a build's, by ID.
 
@@ -30,7 +28,8 @@ class Authorizations:
     has the port for Git only, as with BuildKit.
     """
 
-    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    def __init__(self, secrets: Mapping[str, bytes] | None = None) -> None:
+        self._secrets = secrets or {}
 
     def of_file(self, url: str) -> str | None:
         """The header for a file; None if there is none. Raises InvalidValueError."""
@@ -53,7 +52,7 @@ class Authorizations:
         return None
 
     def _text(self, name: str) -> str:
-        content = self.secrets.get(name, b"").strip()
+        content = self._secrets.get(name, b"").strip()
         if not all(0x20 <= byte < 0x7F for byte in content):
             raise InvalidValueError(
                 f"the secret {name[:200]!r} cannot be sent to a server",
