@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from amphora.bake.compose.interpolation import interpolate, read_environment
-from amphora.bake.files import File, read_files
+from amphora.bake.files import File, read_files, read_files_in
 from amphora.bake.load import load
 from amphora.core.errors import BakeError
 
@@ -209,6 +209,24 @@ def test_what_cannot_be_included(project, compose, part, why):
     with pytest.raises(BakeError) as caught:
         project({"compose.yaml": f"include: [part.yaml]\n{compose}", "part.yaml": part})
     assert re.search(why, caught.value.why)
+
+
+def test_what_a_repository_includes_is_in_it(tmp_path):
+    root = tmp_path / "repository"
+    (root / "sub").mkdir(parents=True)
+    (tmp_path / "outside.yaml").write_text("services: {out: {build: .}}")
+    (root / "sub/part.yaml").write_text("services: {part: {build: .}}")
+    (root / "sub/link.yaml").symlink_to(tmp_path / "outside.yaml")
+
+    def read(include):
+        (root / "compose.yaml").write_text(f"include: [{include}]")
+        return load(read_files_in(root, ["compose.yaml"]), variables={}, environment={})
+
+    [target] = read("sub/part.yaml").configuration.targets.values()
+    assert target.text("context") == "sub"
+    for name in ("../outside.yaml", "sub/link.yaml", str(tmp_path / "outside.yaml")):
+        with pytest.raises(BakeError, match="is no file"):
+            read(name)
 
 
 def test_a_file_without_a_telling_name_is_known_by_its_services():
