@@ -82,8 +82,10 @@ class Claims:
             if path.name == self._token:
                 continue
             if is_locked(path):
-                busy = True
-                names.update(path.read_text().splitlines())
+                # Whoever has ended since claims nothing any more.
+                with suppress(FileNotFoundError):
+                    names.update(path.read_text().splitlines())
+                    busy = True
             else:
                 _remove_abandoned(path)
         return Claimed(frozenset(names), busy)
