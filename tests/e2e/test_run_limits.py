@@ -80,6 +80,18 @@ def test_the_groups_go_with_the_container(seeded):
     assert not [group for group in groups if group.is_dir()]
 
 
+def test_nothing_is_left_of_one_that_ended(seeded):
+    needs("memory", "pids")
+    process = subprocess.Popen(
+        seeded.command("run", "--memory=64m", "--pids-limit=50", "busybox", "true"),
+        env=seeded.environ(),
+        stdin=subprocess.DEVNULL,
+    )
+    assert process.wait(_PATIENCE) == 0
+    groups = [each for name in ("memory", "pids") for each in _groups(name, process.pid)]
+    assert not [group for group in groups if group.is_dir()]
+
+
 def _groups(controller, process):
     """Where a group of a process may be, in either version."""
     place = places()[controller]

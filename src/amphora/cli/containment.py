@@ -21,6 +21,7 @@ _LOCK = ".limits"
 def around_containers(builder: "Builder", parent: str | None) -> "Iterator[SharedGroup | None]":
     """That of the builder, if it has limits, or one below `parent`; None without either.
 
+    To be entered before any program is started: a group is delegated to whoever is alone in it.
     Raises ControlGroupError if it cannot be had, and InvalidValueError for both.
     """
     if parent is None:

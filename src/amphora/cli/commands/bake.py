@@ -318,12 +318,12 @@ def _bake(
         return status
 
     with ExitStack() as opened:
+        cgroup = opened.enter_context(around_containers(builder, None)) if built else None
         engines = {}
         for each in built:
             engine = opened.enter_context(started_engine(each.wanted, each.request.platforms))
             if engine is not None:
                 engines[each.target.name] = engine
-        cgroup = opened.enter_context(around_containers(builder, None)) if built else None
         if status := call_in_worker(lambda: work(engines, cgroup)):
             raise click.exceptions.Exit(status)
 

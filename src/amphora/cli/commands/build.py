@@ -234,8 +234,8 @@ def command(
             print_result(done, wanted, quiet=quiet, output_format=output_format)
 
     with (
-        started_engine(wanted, request.platforms) as engine,
         around_containers(builder, cgroup_parent) as cgroup,
+        started_engine(wanted, request.platforms) as engine,
     ):
         if status := call_in_worker(lambda: build(engine, cgroup)):
             raise click.exceptions.Exit(status)
