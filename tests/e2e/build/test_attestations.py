@@ -245,10 +245,10 @@ def test_the_metadata_file_has_the_provenance(simple, tmp_path):
         "entryPoint": "Dockerfile"
     }
     simple(BOTH, "--provenance=true", "--metadata-file", str(path))
-    keys = {key for key in json.loads(path.read_text()) if key.startswith("buildx")}
+    keys = {key for key in json.loads(path.read_text()) if "provenance" in key}
     assert keys == {f"buildx.build.provenance/linux/{name}" for name in ("amd64", "arm64")}
     simple("--sbom=true", "--metadata-file", str(path))
-    assert not any(key.startswith("buildx") for key in json.loads(path.read_text()))
+    assert not any("provenance" in key for key in json.loads(path.read_text()))
 
 
 def test_docker_types_have_no_place_for_them(simple):
