@@ -123,6 +123,9 @@ def test_which_one_is_worked_with(ci):
     told = named("builder", "use", "three")
     assert told.returncode == 0
     assert "here the builder is still two" in told.stderr
+    created = named("builder", "create", "--use", "--name=five")
+    assert (created.stdout, created.returncode) == ("five\n", 0)
+    assert "here the builder is still two" in created.stderr
     with_flag = json.loads(named.ok("--builder=default", "builder", "inspect", "--format=json"))
     assert (with_flag["name"], with_flag["store"]) == ("default", str(ci.store))
     stored = replace(ci, environment={"AMPHORA_STORE": str(ci.store)})
@@ -244,6 +247,7 @@ def test_removing(ci):
     assert "the builder default cannot be removed" in refused.stderr
     ci.ok("builder", "create", "--name", "ci", "--use")
     assert any("busybox" in name for name in names(ci))
+    assert ci("builder", "rm", "--all-inactive", "--force", "ci").returncode == 10
     unasked = ci("builder", "rm", "--all-inactive")
     assert unasked.returncode != 0
     assert list(listed(ci)) == ["default", "ci", "three"]
@@ -354,6 +358,9 @@ def test_killed_at_any_moment(program, remains):
         (["--buildkitd-config", "f"], "amphora --help"),
         (["--buildkitd-flags", "--debug"], "amphora --help"),
         (["--name", "../up"], "amphora builder ls"),
+        (["--memory", "99999999999g"], "as in --memory"),
+        (["--cpus", "nan"], "as in --cpus"),
+        (["--cpus", "inf"], "as in --cpus"),
     ],
 )
 def test_what_buildx_takes_and_is_nothing_here(program, flags, words):

@@ -21,6 +21,9 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 #: A file of variables is written by people.
 _MOST_VARIABLES = 1 << 20
 
+#: More of anything than there is.
+_MOST = 1 << 60
+
 _SYNONYMS = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
 
 
@@ -129,8 +132,13 @@ def read_capabilities(added: Iterable[str], dropped: Iterable[str]) -> Sequence[
 
 def read_together(memory: str | None, cpus: float | None, processes: int | None) -> Limits:
     """The flags of what all of a container may take; with docker, 0 and -1 are no limit."""
+    size = read_size("--memory", memory) if memory else 0
+    for flag, text, number in (("--memory", memory, size), ("--cpus", cpus, cpus or 0)):
+        # Also neither inf nor nan.
+        if not 0 <= number < _MOST:
+            raise wrong(flag, f"{text}", "no machine has so much", f"{flag} 2")
     return Limits(
-        memory=read_size("--memory", memory) if memory else None,
+        memory=size or None,
         cpus=cpus,
         processes=processes if processes and processes > 0 else None,
     )

@@ -41,6 +41,15 @@ def test_limits_of_all_together():
     assert values.read_together("1m", 0.5, 7) == Limits(1 << 20, 0.5, 7)
     # With docker both mean that there is no limit.
     assert values.read_together(None, None, 0) == values.read_together("", None, -1) == Limits()
+    assert values.read_together("0", None, None) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpus"), [("99999999999g", None), (None, float("nan")), (None, float("inf"))]
+)
+def test_limits_that_are_none(memory, cpus):
+    with pytest.raises(InvalidValueError, match="no machine has so much"):
+        values.read_together(memory, cpus, None)
 
 
 def test_ports():

@@ -15,6 +15,7 @@ from amphora.cli.foreign_flags import CreateCommand, check_driver, refuse_endpoi
 from amphora.cli.options import format_option, pass_own_settings, platform_option
 from amphora.cli.output import print_json, print_table
 from amphora.cli.worker import call_in_worker, in_worker
+from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform
 from amphora.core.settings import Settings
 
@@ -96,6 +97,8 @@ def create(
         prove = partial(_prove, group=group) if bootstrap else None
         builders.create(builder, use=use, prove=prove)
         click.echo(builder.name)
+        if use:
+            _tell_if_another(settings, builder.name)
 
     with limited_group(builder) as group:
         status = call_in_worker(lambda: make(group))
@@ -110,13 +113,7 @@ def use(settings: Settings, *, name: str) -> None:
     from amphora.builders.directory import Builders
 
     Builders(Path(settings.builder_directory)).use(name)
-    chosen = chosen_name(settings)
-    if chosen != name:
-        click.echo(
-            f"note: here the builder is still {chosen}: a flag, the environment or the"
-            " configuration file names it, or a store",
-            err=True,
-        )
+    _tell_if_another(settings, name)
 
 
 @command.command("ls")
@@ -171,10 +168,16 @@ def inspect(settings: Settings, *, name: str | None, bootstrap: bool, output_for
 def remove(
     settings: Settings, *, names: tuple[str, ...], all_inactive: bool, force: bool, keep_state: bool
 ) -> None:
-    """Remove builders with all that is in their stores: by default the one in use."""
+    """Remove builders with all that is in their stores, images too: by default the one in use."""
     from amphora.build.stopping import stop_builds
     from amphora.builders.directory import Builders
 
+    if names and all_inactive:
+        raise InvalidValueError(
+            "names and --all-inactive cannot be given together",
+            why="each says which builders to remove",
+            next_command="leave one of them out",
+        )
     builders = Builders(Path(settings.builder_directory))
     chosen = _inactive(builders, force=force) if all_inactive else names or (chosen_name(settings),)
     if force and not all_inactive:
@@ -200,6 +203,17 @@ def stop(settings: Settings, *, name: str | None) -> None:
     builder = find_builder(settings, name or chosen_name(settings))
     for record in stop_builds(builder.store):
         click.echo(record.id)
+
+
+def _tell_if_another(settings: Settings, name: str) -> None:
+    """That one was put in use may have no effect."""
+    chosen = chosen_name(settings)
+    if chosen != name:
+        click.echo(
+            f"note: here the builder is still {chosen}: a flag, the environment or the"
+            " configuration file names it, or a store",
+            err=True,
+        )
 
 
 def _inactive(builders: "Builders", *, force: bool) -> list[str]:
