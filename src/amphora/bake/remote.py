@@ -15,6 +15,7 @@ from amphora.bake.printing import is_local
 from amphora.bake.resolve import Plan
 from amphora.bake.target import Target
 from amphora.core.errors import BakeError
+from amphora.remote.authorization import Authorizations
 from amphora.remote.git import Repositories
 from amphora.remote.location import GitLocation, is_git, parse_git, shown_url
 from amphora.system.roots import resolve_in_root
@@ -50,7 +51,9 @@ class Fetched(Struct, frozen=True):
         return f"{self.location.remote}#{self.location.ref}{end}"
 
 
-async def fetch(url: str, names: Sequence[str], work: Path) -> Fetched:
+async def fetch(
+    url: str, names: Sequence[str], work: Path, authorizations: Authorizations
+) -> Fetched:
     """The definition at a URL, checked out below `work`; `names` are those of -f.
 
     Raises BakeError and what fetching raises.
@@ -62,7 +65,7 @@ async def fetch(url: str, names: Sequence[str], work: Path) -> Fetched:
             next_command=f"curl -fsSL {shown_url(url)} | amphora bake -f -",
         )
     location = parse_git(url)
-    repositories = Repositories(work)
+    repositories = Repositories(work, authorizations)
     commit = await repositories.pin(location)
     checkout = await repositories.checkout(location, commit)
     root = resolve_in_root(checkout.root, location.directory)

@@ -4,6 +4,7 @@ https://docs.docker.com/build/building/variables/#build-tool-configuration-varia
 https://docs.docker.com/reference/cli/docker/#environment-variables
 """
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,18 @@ SWITCHES = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
+
+
+def bake_secrets(environment: Mapping[str, str]) -> dict[str, bytes]:
+    """Who asks for a definition in a repository, as secrets of a build are called.
+
+    https://docs.docker.com/build/bake/remote-definition/#remote-definition-in-a-private-repository
+    """
+    return {
+        name: os.fsencode(environment[f"BUILDX_BAKE_{name}"])
+        for name in ("GIT_AUTH_TOKEN", "GIT_AUTH_HEADER")
+        if environment.get(f"BUILDX_BAKE_{name}")
+    }
 
 
 def default_platforms(environment: Mapping[str, str]) -> tuple[Platform, ...]:

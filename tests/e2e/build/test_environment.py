@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from conformance.serving import GIT_TOKEN, served
 from terminals import Terminal
 
 from amphora.core.platform import Platform
@@ -95,6 +96,23 @@ def test_what_the_metadata_file_of_bake_tells(having, tmp_path):
     found = json.loads((simple.directory / "told").read_text())
     assert PROVENANCE in found["app"]
     assert len(found[WARNINGS]) == 1
+
+
+def test_who_asks_for_a_definition(amphora, tmp_path):
+    """Without its token the repository is closed; with it, its file is read, which is no HCL."""
+
+    def bake(**variables):
+        asking = replace(amphora, environment=variables)
+        return asking("bake", "--print", "-f", "read-me", f"http://{site.host}/git/private.git")
+
+    with served(tmp_path / "site") as site:
+        refused = bake()
+        allowed = bake(BUILDX_BAKE_GIT_AUTH_TOKEN=GIT_TOKEN)
+        wrong = bake(BUILDX_BAKE_GIT_AUTH_HEADER="bearer other")
+    assert (refused.returncode, wrong.returncode) == (43, 43)
+    assert allowed.returncode == 15
+    assert "read-me:1" in allowed.stderr
+    assert GIT_TOKEN not in allowed.stderr + allowed.stdout
 
 
 def test_the_commit_of_the_context(having, hub, tmp_path):

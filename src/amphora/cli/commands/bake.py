@@ -212,13 +212,16 @@ def _definition(arguments: Sequence[str], names: Sequence[str]) -> _Definition:
     import tempfile
 
     from amphora.bake.remote import fetch
+    from amphora.cli.docker_environment import bake_secrets
+    from amphora.remote.authorization import Authorizations
 
     url, *targets = arguments
     context = targets.pop(0) if targets and is_remote(targets[0]) else "cwd://"
     here = [name for name in names if name.startswith("cwd://")]
     there = [name for name in names if not name.startswith("cwd://")]
     with tempfile.TemporaryDirectory(prefix="amphora-") as work:
-        fetched = run_async(fetch(url, there, Path(work)))
+        asking = Authorizations(bake_secrets(os.environ))
+        fetched = run_async(fetch(url, there, Path(work), asking))
     files = [*fetched.files, *(_read(here, sys.stdin.buffer) if here else ())]
     return _Definition(files, targets, context, fetched)
 
