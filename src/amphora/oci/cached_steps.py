@@ -46,10 +46,7 @@ def cached(blobs: BlobStore, database: Database, claimed: Collection[str]) -> li
             uses.keep_sizes(connection, measured)
     found.sizes = sizes | measured
     entries = [*found.steps(), *found.unpacked(), *found.nameless()]
-    return [
-        replace(entry, in_use=any(piece.name in claimed for piece in entry.pieces))
-        for entry in entries
-    ]
+    return [replace(entry, in_use=not _names_in(entry).isdisjoint(claimed)) for entry in entries]
 
 
 class _Found:
@@ -151,6 +148,10 @@ class _Found:
                 if chain is not None:
                     found[chain.hex] = max(known.used, found.get(chain.hex, 0.0))
         return found
+
+
+def _names_in(entry: CacheEntry) -> set[str]:
+    return {entry.name, *(piece.name for piece in entry.pieces)}
 
 
 def _is_entry(key: str, record: CacheRecord) -> bool:

@@ -65,7 +65,9 @@ class Claims:
             if not fresh:
                 return
             with explain_full_disk(self._directory), locked(self._lock_path, shared=True):
-                os.write(self._file, "".join(f"{name}\n" for name in fresh).encode())
+                content = "".join(f"{name}\n" for name in fresh).encode()
+                while content:
+                    content = content[os.write(self._file, content) :]
             self._names.update(fresh)
 
     @contextmanager

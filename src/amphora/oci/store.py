@@ -129,6 +129,7 @@ class Store:
 
     def cache_put(self, key: str, record: CacheRecord) -> None:
         """Remember the result of a build step."""
+        self.blobs.claims.claim([key])
         with self._shared(), self.database.writing() as connection:
             steps.put(connection, key, record)
 
@@ -136,7 +137,11 @@ class Store:
         """The result of a build step; None, and forgotten, if its layer is gone."""
         with self.database.reading() as connection:
             record = steps.get(connection, key)
-        if record is None or record.layer is None or self.blobs.has(record.layer.digest):
+        if record is None:
+            return None
+        digests = [record.layer.digest] if record.layer else []
+        self.blobs.claims.claim([key, *map(str, digests)])
+        if all(map(self.blobs.has, digests)):
             return record
         with self.database.writing() as connection:
             steps.forget(connection, [key])

@@ -185,6 +185,7 @@ WAITING = """\
 FROM busybox AS below
 COPY data /data
 RUN echo $((1)) > /one
+RUN true
 FROM below
 RUN --mount=type=cache,id=flag,target=/flag touch /flag/waits; \\
     until [ -e /flag/go ]; do sleep 0.02; done; cat /data /one > /all
@@ -196,7 +197,15 @@ def test_beside_a_build_that_runs_all_stays_that_it_has(build, prune, du):
     build.write(DOCKERFILE, data="x")
     build()
     build.write(WAITING, data="data ")
-    arguments = ("build", "-t", "it", "--progress=plain", build.directory)
+    cache = build.amphora.home / "cache"
+    arguments = (
+        "build",
+        "-t",
+        "it",
+        "--progress=plain",
+        f"--cache-to=type=local,dest={cache},mode=max",
+    )
+    arguments += (build.directory,)
     running = subprocess.Popen(
         build.amphora.command(*arguments),
         env=build.amphora.environ(),
@@ -222,6 +231,10 @@ def test_beside_a_build_that_runs_all_stays_that_it_has(build, prune, du):
     build.amphora.ok("store", "check")
     assert build.amphora.ok("run", "--rm", "it", "cat", "/all", "/two") == "data 1\n1\n"
     assert du("inuse")["records"] == []
+    # What it had done was remembered in its end: all of its steps are saved.
+    prune("--all")
+    again = build(f"--cache-from=type=local,src={cache}")
+    assert executed(again) == set()
 
 
 def wait_for(look):

@@ -17,7 +17,7 @@ from amphora.oci.cached_steps import cached
 from amphora.oci.claims import Claimed
 from amphora.oci.garbage import Content, Unpacked, bury, empty
 from amphora.oci.store import Store
-from amphora.oci.workspace import workspace
+from amphora.oci.workspace import sweep_workspaces, workspace
 from amphora.remote.download import forget_downloads, kept_downloads
 from amphora.system.usage import free_space
 
@@ -51,6 +51,7 @@ def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: 
 
     Others go on meanwhile. Raises what `entries_of` raises.
     """
+    sweep_workspaces(store.root)
     entries_of(store)  # measures what is new, so that others wait for less
     with workspace(store.root) as grave:
         with store.pruning() as claimed:
@@ -81,7 +82,7 @@ def _remove_content(
 
     def forget(connection: sqlite3.Connection) -> None:
         if clean:
-            steps.forget_all(connection)
+            steps.forget(connection, steps.listed(connection).keys() - claimed.names)
         else:
             steps.forget(connection, (entry.name for entry in gone if entry.step))
 
