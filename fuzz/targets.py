@@ -36,6 +36,7 @@ from amphora.oci.layers.stream import TarStream
 from amphora.oci.members import members
 from amphora.oci.model import Index, Manifest
 from amphora.registry.challenge import parse_challenges
+from amphora.remote.authorization import Authorizations
 from amphora.remote.location import is_git, is_remote, parse_git, path_of, shown_url
 from amphora.system.binary import read_binary
 from supply import Supply
@@ -204,6 +205,9 @@ def locations(data: bytes) -> None:
         is_remote(text)
         shown_url(text)
         path_of(text)
+        authorizations = Authorizations({"GIT_AUTH_TOKEN": data, f"HTTP_AUTH_TOKEN_{text}": data})
+        authorizations.of_file(text)
+        authorizations.of_repository(text)
         if is_git(text):
             parse_git(text)
 
