@@ -9,7 +9,7 @@ that equal commits make equal layers.
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -109,7 +109,7 @@ class Repositories:
         await self._git(location, *at, "checkout", "--quiet", "--detach", commit)
         if location.submodules and (root / ".gitmodules").is_file():
             update = ("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1")
-            await self._git(location, *at, *update)
+            await self._ask(location, *at, *update)
         said = await self._git(location, *at, "log", "-1", "--format=%ct", commit)
         committed = int(said.split()[-1])
         await in_thread(_make_even, root, committed, keep_git_dir=keep_git_dir)
@@ -117,7 +117,7 @@ class Repositories:
 
     async def _look_up(self, location: GitLocation) -> str:
         ref = location.ref or "HEAD"
-        said = await self._git(location, "ls-remote", "--", location.remote, ref, f"{ref}^{{}}")
+        said = await self._ask(location, "ls-remote", "--", location.remote, ref, f"{ref}^{{}}")
         found: dict[str, str] = {name: commit for commit, name in _LINE.findall(said)}
         # A tag is meant before a branch (gitrevisions(7)), and what it points at before itself.
         for name in (ref, f"refs/{ref}", f"refs/tags/{ref}", f"refs/heads/{ref}"):
@@ -134,18 +134,23 @@ class Repositories:
         """One commit alone; of servers that do not give out any commit, all branches and tags."""
         quiet = ("fetch", "--quiet", "--no-tags")
         try:
-            await self._git(location, *at, *quiet, "--depth=1", "--", location.remote, commit)
+            await self._ask(location, *at, *quiet, "--depth=1", "--", location.remote, commit)
         except FetchError:
             branches = "+refs/heads/*:refs/remotes/origin/*"
             tags = "+refs/tags/*:refs/tags/*"
-            await self._git(location, *at, *quiet, "--", location.remote, branches, tags)
+            await self._ask(location, *at, *quiet, "--", location.remote, branches, tags)
 
-    async def _git(self, location: GitLocation, *arguments: str) -> str:
+    async def _ask(self, location: GitLocation, *arguments: str) -> str:
+        """Run git, which tells the server who asks; as _git."""
+        async with self._known(location) as known:
+            return await self._git(location, *arguments, known=known)
+
+    async def _git(
+        self, location: GitLocation, *arguments: str, known: Mapping[str, str] | None = None
+    ) -> str:
         """Run git; returns what it said. Raises FetchError with its last words."""
         command = [find_tool("git", "git"), *arguments]
-        environment = await self._environment()
-        async with self._known(location) as more:
-            status, said = await _run(command, environment | more)
+        status, said = await _run(command, {**await self._environment(), **(known or {})})
         if status != 0:
             raise _failed(location, said)
         return said
