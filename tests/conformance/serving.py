@@ -76,6 +76,7 @@ def _lay_out(directory: Path) -> None:
     git = directory / "git"
     git.mkdir()
     _commit(git / "part", {"inner": "inner\n"})
+    _commit(git / "context", {"Dockerfile": "FROM busybox\nCOPY Dockerfile /\n"})
     _commit(git / "whole", {"read-me": "first\n", "docs/one": "1\n", "docs/deep/two": "2\n"})
     (git / "whole/tool").write_text("#!/bin/sh\n")
     (git / "whole/tool").chmod(0o755)

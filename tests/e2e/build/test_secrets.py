@@ -144,6 +144,10 @@ def test_no_secret_is_kept_or_told(world, tmp_path, actions, s3, mode):
     again = world.run(*world.arguments(), "--progress=plain", "--format=json")
     assert again.returncode == 0, again.stderr
     assert "native" not in {step["ran"] for step in json.loads(again.stdout)["steps"]}
+    url = f"http://me:{SECRETS['password in the URL of a context']}@{world.site.host}"
+    told = (f"--provenance=mode={mode}", f"--metadata-file={world.outputs}/of-a-repository.json")
+    cloned = world.run(*world.arguments(), *told, context=f"{url}/git/context.git")
+    assert cloned.returncode == 0, cloned.stderr
     _fail_in_every_way(world)
     _look_at_it_later(world)
     objects = [name.encode() + s3.get(name) for name in s3.names()]
