@@ -39,6 +39,10 @@ class Reporter:
         own._target, own.reports = target, []
         return own
 
+    def taken_elsewhere(self, platform: Platform, title: str) -> None:
+        """Note a step that another of several builds took for this one as well."""
+        self.reports.append(StepReport(platform, title, "cached", 0.0))
+
     def warn(self, place: str, text: str) -> None:
         self._listener(Warned(place, text))
 

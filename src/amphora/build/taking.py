@@ -60,6 +60,7 @@ class Taker:
         self._fresh = fresh
         self._taken = taken or Taken()
         self._said_revisions: set[str] = set()
+        self._reported: set[tuple[str, bool]] = set()
 
     async def take(self, state: ImageState, step: Step, title: str, source: Source) -> ImageState:
         """The state after a step. Raises what performing it does, with where it stands."""
@@ -71,7 +72,11 @@ class Taker:
         steps, same = self._taken.steps, (key, self._remembers(step, source))
         if same not in steps:
             steps[same] = self._group.create_task(self.perform(below, step, title, source))
+            self._reported.add(same)
         done = await steps[same]
+        if same not in self._reported:
+            self._reported.add(same)
+            self._reporter.taken_elsewhere(below.platform, title)
         self._executor.took(key, done)
         if done.layer is not None:
             self._taken.own_layers.add(done.layer.blob.digest)

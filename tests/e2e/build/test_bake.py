@@ -117,6 +117,14 @@ target "fresh" {
     ids = [_files(directory / f"{name}.tar")["id"] for name in ("a", "b", "fresh")]
     assert ids[0] == ids[1]
     assert ids[2] != ids[0]
+    # Each build's history has the step, whichever took it.
+    kept = [
+        json.loads(seeded.ok("history", "inspect", f"^{number}", "--format", "json"))["steps"]
+        for number in range(3)
+    ]
+    assert sorted(step["ran"] for steps in kept for step in steps if "RUN" in step["title"]) == [
+        *("cached", "native", "native"),
+    ]
     again = seeded("bake", "--progress=plain", "app", cwd=directory)
     assert again.stderr.count("CACHED") == 1
 
