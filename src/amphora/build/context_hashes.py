@@ -47,7 +47,7 @@ class ContextHashes:
 
 def kept_contexts(store_root: Path) -> list[Path]:
     """What is kept, a file for each directory; its time is that of the last build from it."""
-    return sorted((store_root / _DIRECTORY).glob("*"))
+    return sorted((store_root / _DIRECTORY).glob("[!.]*"))
 
 
 def forget_contexts(store_root: Path, names: Iterable[str] | None = None) -> None:

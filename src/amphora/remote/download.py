@@ -164,7 +164,7 @@ class Downloads:
 def kept_downloads(store_root: Path) -> list[KeptDownload]:
     """Every URL that was fetched; what nobody fetched to its end, or is damaged, is left out."""
     found = []
-    for path in (store_root / _DIRECTORY / "records").glob("*"):
+    for path in (store_root / _DIRECTORY / "records").glob("[!.]*"):
         with suppress(FileNotFoundError):
             record = _read(path)
             if record is not None:

@@ -154,6 +154,19 @@ def test_an_image_keeps_all_that_it_needs(build, prune, du):
     assert "RUN true" in executed(build("-t", "it"))
 
 
+def test_a_file_that_was_fetched_is_an_entry_of_its_own(build, web, page, du, prune):
+    web.pages["/file?token=secret"] = page(b"x" * 5000, headers={"ETag": '"1"'})
+    build.write(f"FROM busybox\nADD {web.url('/file?token=secret')} /file\n")
+    build()
+    (record,) = du("type=source.http")["records"]
+    assert (record["description"], record["size"]) == (f"fetched from {web.url('/file')}", 5000)
+    assert prune("--filter", "type=source.http") == "5 kB"
+    assert du("type=source.http")["records"] == []
+    assert not [path for path in (build.amphora.store / "remote").rglob("*") if path.is_file()]
+    assert executed(build()) == set()
+    assert len(du("type=source.http")["records"]) == 1
+
+
 def test_it_asks_and_takes_no_for_an_answer(build, du):
     build.write(DOCKERFILE, data="x")
     build()

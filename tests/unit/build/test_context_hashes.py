@@ -7,7 +7,7 @@ import time
 import msgspec
 import pytest
 
-from amphora.build.context_hashes import ContextHashes, forget_contexts
+from amphora.build.context_hashes import ContextHashes, forget_contexts, kept_contexts
 
 
 @pytest.fixture
@@ -119,3 +119,17 @@ def test_few_directories_are_remembered(store, tmp_path, old):
     assert len(list(store.glob("contexts/*"))) == 50
     forget_contexts(store)
     assert not (store / "contexts").exists()
+
+
+def test_it_is_as_old_as_the_last_build_from_there_and_forgotten_by_name(store, read, old):
+    read(old)
+    (path,) = kept_contexts(store)
+    os.utime(path, (1, 1))
+    read(old)
+    assert path.stat().st_mtime > 1
+    path.with_name(f".{path.name}.partial").touch()  # what a build writes just now
+    assert kept_contexts(store) == [path]
+    forget_contexts(store, ["another"])
+    assert kept_contexts(store) == [path]
+    forget_contexts(store, [path.name])
+    assert kept_contexts(store) == []

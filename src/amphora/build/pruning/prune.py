@@ -1,7 +1,9 @@
 """The entries of a store's build cache, wherever they are kept, and removing some of them."""
 
+import os
 import sqlite3
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -32,18 +34,9 @@ class Pruned(Struct, frozen=True):
     freed: int
 
 
-def entries_of(store: Store, claimed: Claimed | None = None) -> list[CacheEntry]:
-    """All of the cache; needs the worker. `claimed` is what others claim, if it is known.
-
-    Raises what `cached` raises.
-    """
-    claimed = claimed or store.blobs.claims.of_others()
-    return [
-        *cached(store.blobs, store.database, claimed.names),
-        *_mounts(store.root),
-        *_downloads(store.root, in_use=claimed.busy),
-        *_contexts(store.root),
-    ]
+def entries_of(store: Store) -> list[CacheEntry]:
+    """All of the cache; needs the worker. Raises what `cached` raises."""
+    return [*_mounts(store.root), *_others(store, store.blobs.claims.of_others())]
 
 
 def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: bool) -> Pruned:
@@ -52,18 +45,28 @@ def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: 
     Others go on meanwhile. Raises what `entries_of` raises.
     """
     sweep_workspaces(store.root)
-    entries_of(store)  # measures what is new, so that others wait for less
+    measured = entries_of(store)  # before others have to wait
     with workspace(store.root) as grave:
         with store.pruning() as claimed:
-            found = entries_of(store, claimed)
+            mounts = [each for each in measured if each.type is EntryType.CACHE_MOUNT]
+            found = [*mounts, *_others(store, claimed)]
             counted = [each for each in found if internal or each.type != EntryType.INTERNAL]
             candidates = [each for each in matching(counted, filters) if not each.in_use]
             gone = choose(candidates, counted, limits, free_space(store.root))
             clean = internal and not filters and not limits.given
             _remove_content(store, gone, grave, claimed, internal=internal, clean=clean)
-            gone = [each for each in gone if _remove_file(store.root, each, grave)]
+            gone = _remove_files(store.root, gone, grave)
         empty(grave)
     return Pruned(gone, freed_by(gone, found))
+
+
+def _others(store: Store, claimed: Claimed) -> list[CacheEntry]:
+    """All but the cache mounts, each of which has a lock of its own."""
+    return [
+        *cached(store.blobs, store.database, claimed.names),
+        *_downloads(store.root, in_use=claimed.busy),
+        *_contexts(store.root),
+    ]
 
 
 def _remove_content(
@@ -97,16 +100,17 @@ def _remove_content(
     )
 
 
-def _remove_file(root: Path, entry: CacheEntry, grave: Path) -> bool:
-    """What is no step and no content; False if somebody came to use it meanwhile."""
-    match entry.type:
-        case EntryType.CACHE_MOUNT:
-            return CacheMounts(root).bury(entry.name, grave)
-        case EntryType.DOWNLOAD:
-            forget_downloads(root, [entry.name])
-        case EntryType.CONTEXT:
-            forget_contexts(root, [entry.name])
-    return True
+def _remove_files(root: Path, gone: Sequence[CacheEntry], grave: Path) -> list[CacheEntry]:
+    """What is no step and no content; returns what is gone, without what is in use by now."""
+    names: dict[EntryType, list[str]] = {kind: [] for kind in EntryType}
+    for entry in gone:
+        names[entry.type].append(entry.name)
+    if names[EntryType.DOWNLOAD]:
+        forget_downloads(root, names[EntryType.DOWNLOAD])
+    forget_contexts(root, names[EntryType.CONTEXT])
+    mounts = CacheMounts(root)
+    stay = {name for name in names[EntryType.CACHE_MOUNT] if not mounts.bury(name, grave)}
+    return [entry for entry in gone if entry.name not in stay]
 
 
 def _mounts(root: Path) -> list[CacheEntry]:
@@ -144,17 +148,18 @@ def _downloads(root: Path, *, in_use: bool) -> list[CacheEntry]:
 def _contexts(root: Path) -> list[CacheEntry]:
     found = []
     for path in kept_contexts(root):
-        status = path.stat()
-        piece = Piece(PieceKind.FILE, f"contexts/{path.name}", status.st_size)
-        found.append(
-            CacheEntry(
-                name=path.name,
-                type=EntryType.CONTEXT,
-                description="digests of the files of a directory",
-                created=status.st_mtime,
-                used=status.st_mtime,
-                pieces=(piece,),
-                mutable=True,
-            )
-        )
+        with suppress(FileNotFoundError):  # builds remove the oldest
+            found.append(_context(path, path.stat()))
     return found
+
+
+def _context(path: Path, status: os.stat_result) -> CacheEntry:
+    return CacheEntry(
+        name=path.name,
+        type=EntryType.CONTEXT,
+        description="digests of the files of a directory",
+        created=status.st_mtime,
+        used=status.st_mtime,
+        pieces=(Piece(PieceKind.FILE, f"contexts/{path.name}", status.st_size),),
+        mutable=True,
+    )
