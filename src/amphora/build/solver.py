@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import SCRATCH, Stage, parse_trigger
 from amphora.build.dockerfile.scope import Scope, expand_from, global_scope
+from amphora.build.dockerfile.sources import source_stages
 from amphora.build.fetching import Fetched
 from amphora.build.filetree import FileTree
 from amphora.build.preparing import Prepared
@@ -24,7 +26,7 @@ from amphora.build.state import ImageState
 from amphora.build.steps import CopyStep, Step
 from amphora.build.taking import Taker
 from amphora.build.transfer import context_step, stage_step, tree_step
-from amphora.core.errors import InvalidValueError
+from amphora.core.errors import DockerfileError, InvalidValueError
 from amphora.core.platform import Platform
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.config import chain_id, timestamp
@@ -197,6 +199,7 @@ class Solver:
             state, _ = await self._from_context(stage.name, base, platform)
             self.ledger.used(target, state.materials)
             return state.without_triggers(), StageScope(scope, state.environment)
+        self._begin_sources(stage, target)
         if parent is not None:
             state, parent_scope = await self._stage(parent, target)
             variables = parent_scope.child()
@@ -213,6 +216,13 @@ class Solver:
         built = await StageBuild(stage, target, variables, self).run(state, instructions)
         self.ledger.built(target, stage.index, built[0].steps)
         return built
+
+    def _begin_sources(self, stage: Stage, target: Platform) -> None:
+        """Have all that files are taken from be built side by side, before the first is needed."""
+        # What is wrong with one of them is told where it stands.
+        with suppress(DockerfileError):
+            for source in source_stages(self._dockerfile, stage, self._scope(target)):
+                self._stage(source, target)
 
     async def _from_image(
         self, base: ast.From, platform: Platform

@@ -143,6 +143,22 @@ RUN --mount=type=cache,target=/c,sharing=locked \
     assert built.text("done", "linux/arm64") == "arm64\n"
 
 
+def test_stages_that_one_takes_files_from_are_built_side_by_side(build):
+    meet = "for i in $(seq 300); do [ -e /c/{} ] && exit 0; sleep 0.1; done; exit 1"
+    build.write(
+        f"""\
+FROM busybox AS one
+RUN --mount=type=cache,target=/c touch /c/one; {meet.format("two")}
+FROM busybox AS two
+RUN --mount=type=cache,target=/c touch /c/two; {meet.format("one")}
+FROM busybox
+COPY --from=one /bin/busybox /one
+RUN --mount=from=two,target=/two test -e /two/bin/busybox
+"""
+    )
+    assert build("--no-cache").ran()["COPY --from=one /bin/busybox /one"]
+
+
 def test_a_killed_build_leaves_the_cache_good(build):
     build.write(
         """\

@@ -13,6 +13,7 @@ from amphora.build.dockerfile.evaluate import StageScope
 from amphora.build.dockerfile.mounts import Mount
 from amphora.build.dockerfile.parser import Dockerfile, Stage
 from amphora.build.dockerfile.scope import expand_from, global_scope
+from amphora.build.dockerfile.sources import source_stages, stage_mounts
 from amphora.core.errors import DockerfileError
 from amphora.core.platform import Platform
 
@@ -77,7 +78,9 @@ def outline(dockerfile: Dockerfile, target: str, build_args: Mapping[str, str]) 
         for arg, values in _arguments(dockerfile, needed, build_args)
         for item in _described(dockerfile, arg, values)
     }
-    mounts = list(_mounts(dockerfile, needed))
+    host = Platform.host()
+    scope = global_scope(dockerfile, {}, host, host)
+    mounts = [found for each in needed for found in stage_mounts(each, scope)]
     return Outline(
         name=stage.title,
         description=_description(dockerfile, stage.base, stage.name),
@@ -108,10 +111,8 @@ def _needed(dockerfile: Dockerfile, stage: Stage, build_args: Mapping[str, str])
             parent = dockerfile.base_stage(expand_from(current, scope).image, current)
         except DockerfileError:
             parent = None
-        names = [item.from_ for item in current.instructions if isinstance(item, ins.Copy)]
-        names += [mount.from_ for _, mount in _mounts(dockerfile, [current])]
-        sources = [dockerfile.source_stage(name, current) for name in names if name]
-        pending += [item for item in (parent, *sources) if item is not None]
+        pending += source_stages(dockerfile, current, scope)
+        pending += [parent] if parent is not None else []
     return [found[index] for index in sorted(found)]
 
 
@@ -144,16 +145,6 @@ def _described(
         )
         for variable in arg.variables
     ]
-
-
-def _mounts(dockerfile: Dockerfile, stages: Sequence[Stage]) -> Iterator[tuple[int, Mount]]:
-    host = Platform.host()
-    for stage in stages:
-        scope = StageScope(global_scope(dockerfile, {}, host, host), {})
-        for instruction in stage.instructions:
-            if isinstance(instruction, ins.Run):
-                for mount in scope.mounts(instruction):
-                    yield instruction.source.start, mount
 
 
 def _attachments(mounts: Sequence[tuple[int, Mount]], kind: str) -> list[Attachment]:
