@@ -100,6 +100,15 @@ def test_commands_and_flags_complete(amphora):
     assert complete(amphora, "build", "--progress", "q") == ["quiet"]
 
 
+@pytest.mark.parametrize("words", [("volume", "rm"), ("rm",), ("push",), ("builder", "use")])
+def test_who_completes_a_name_sees_no_error(amphora, words):
+    directory = amphora.home / "amphora"
+    directory.mkdir()
+    (directory / "config.toml").write_text("no TOML")
+    amphora.environment["XDG_CONFIG_HOME"] = str(amphora.home)
+    assert complete(amphora, *words, "de") in ([], ["default"])
+
+
 def test_image_names_complete(seeded):
     assert complete(seeded, "image", "inspect", "bus") == ["busybox:latest"]
     assert complete(seeded, "push", "no") == []

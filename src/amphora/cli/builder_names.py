@@ -1,17 +1,17 @@
 """Names of builders on the command line: checked, and completed."""
 
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from amphora.core.errors import AmphoraError, InvalidValueError
+from amphora.cli.completing import Completing
+from amphora.core.errors import InvalidValueError
 from amphora.core.settings import DEFAULT_BUILDER, read_builder_name
 
 
-class BuilderName(click.ParamType[str]):
+class BuilderName(Completing[str]):
     """A name that a builder may have; completes to those that there are."""
 
     name = "builder"
@@ -27,19 +27,13 @@ class BuilderName(click.ParamType[str]):
                 next_command="amphora builder ls",
             ) from error
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
+    def names(self, context: click.Context) -> Iterator[str]:
         from amphora.builders.directory import Builders
         from amphora.cli.configuration import read_settings
 
-        names = [DEFAULT_BUILDER]
-        # Whoever completes a word wants no error.
-        with suppress(OSError, AmphoraError):
-            directory = read_settings(ctx.find_root().params).builder_directory
-            names += [each.name for each in Builders(Path(directory)).all()]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        yield DEFAULT_BUILDER
+        directory = read_settings(context.find_root().params).builder_directory
+        yield from (each.name for each in Builders(Path(directory)).all())
 
 
 BUILDER = BuilderName()

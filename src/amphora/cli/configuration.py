@@ -70,11 +70,6 @@ def at_builder(settings: Settings) -> Settings:
     return replace(settings, builder=name, store=builder.store, jobs=jobs)
 
 
-def completing_store(flags: Mapping[str, Any]) -> Path:
-    """The store whose names complete the word that is being typed; raises as the above do."""
-    return Path(at_builder(read_settings(flags)).store)
-
-
 def _configuration_file() -> Mapping[str, Any]:
     """The settings in `amphora/config.toml` of the XDG configuration directory, if it is there."""
     directory = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '/')}/.config"

@@ -1,13 +1,11 @@
 """What `run` and `exec` have in common: docker's exit codes, names that complete."""
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 
 import click
-from click.shell_completion import CompletionItem
 
-from amphora.cli.configuration import completing_store
+from amphora.cli.completing import Completing, completing_store
 from amphora.cli.guard import show_error
 from amphora.core.errors import (
     AmphoraError,
@@ -44,7 +42,7 @@ def check_terminal(*, interactive: bool, terminal: bool) -> None:
         )
 
 
-class ContainerName(click.ParamType[str]):
+class ContainerName(Completing[str]):
     """The name of a container, or how it begins; completes.
 
     With `kept`, not of those that run alone.
@@ -55,22 +53,12 @@ class ContainerName(click.ParamType[str]):
     def __init__(self, *, kept: bool = False) -> None:
         self._kept = kept
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
+    def names(self, context: click.Context) -> Iterator[str]:
         from amphora.launch.keeping import all_containers
 
-        names: list[str] = []
-        # Whoever completes a word wants no error.
-        with suppress(OSError, AmphoraError):
-            root = completing_store(ctx.find_root().params)
-            names = [
-                each.container.name
-                for each in all_containers(root)
-                if self._kept or each.state == "running"
-            ]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        for each in all_containers(completing_store(context)):
+            if self._kept or each.state == "running":
+                yield each.container.name
 
 
 CONTAINER = ContainerName()

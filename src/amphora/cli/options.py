@@ -1,16 +1,15 @@
 """Options and arguments that several commands share."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from typing import Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 from msgspec import Struct
 
-from amphora.cli.configuration import at_builder, completing_store, read_settings
-from amphora.core.errors import AmphoraError, InvalidValueError
+from amphora.cli.completing import Completing, completing_store
+from amphora.cli.configuration import at_builder, read_settings
+from amphora.core.errors import InvalidValueError
 from amphora.core.platform import Platform, parse_platforms
 from amphora.core.reference import Reference
 from amphora.core.settings import Settings
@@ -83,7 +82,7 @@ progress_option = click.option(
 )
 
 
-class ReferenceType(click.ParamType[Reference]):
+class ReferenceType(Completing[Reference]):
     """An image reference; names in the store complete."""
 
     name = "image"
@@ -94,19 +93,13 @@ class ReferenceType(click.ParamType[Reference]):
         del param, ctx
         return value if isinstance(value, Reference) else Reference.parse(value)
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
+    def names(self, context: click.Context) -> Iterator[str]:
         from amphora.oci.store import Store
 
-        names: list[str] = []
-        # Whoever completes a word wants neither a new store nor an error.
-        with suppress(OSError, AmphoraError):
-            root = completing_store(ctx.find_root().params)
-            if root.is_dir():
-                names = [image.reference.familiar for image in Store(root).images()]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        root = completing_store(context)
+        # Whoever completes a word wants no new store.
+        if root.is_dir():
+            yield from (image.reference.familiar for image in Store(root).images())
 
 
 REFERENCE = ReferenceType()

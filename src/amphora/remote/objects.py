@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import obstore
 from obstore.exceptions import BaseError
@@ -38,10 +38,16 @@ if TYPE_CHECKING:
 
 #: A large object may take hours; that nobody answers shows much sooner.
 _CONNECT, _SILENCE, _LONGEST = timedelta(seconds=5), timedelta(minutes=5), timedelta(days=1)
-_RETRIES: "RetryConfig" = {"max_retries": 3}
 _CHUNK = 1 << 20
 #: Of a large object, so many bytes are one part, and so many parts are on their way.
 _PART, _PARTS = 8 << 20, 2
+
+
+class _Manners(TypedDict):
+    """How every kind of bucket is spoken to; obstore's names."""
+
+    client_options: "ClientConfig"
+    retry_config: "RetryConfig"
 
 
 class Objects(NamedBytes):
@@ -105,9 +111,8 @@ def _open_s3(bucket: Bucket) -> "ObjectStore":
     return S3Store(
         bucket.name,
         config=config,
-        client_options=_client(bucket),
-        retry_config=_RETRIES,
         credential_provider=_keys_for_s3(bucket.login) if bucket.login else None,
+        **_manners(bucket),
     )
 
 
@@ -143,9 +148,8 @@ def _open_azure(bucket: Bucket) -> "ObjectStore":
     return AzureStore(
         bucket.name,
         config=config,
-        client_options=_client(bucket),
-        retry_config=_RETRIES,
         credential_provider=_key_for_azure(bucket.login) if bucket.login else None,
+        **_manners(bucket),
     )
 
 
@@ -158,9 +162,7 @@ def _key_for_azure(login: Login) -> "AzureCredentialProvider":
 
 def _open_google(bucket: Bucket) -> "ObjectStore":
     config: GCSConfig = {"base_url": bucket.endpoint} if bucket.endpoint else {}
-    return GCSStore(
-        bucket.name, config=config, client_options=_client(bucket), retry_config=_RETRIES
-    )
+    return GCSStore(bucket.name, config=config, **_manners(bucket))
 
 
 _OPENERS: dict[str, Callable[[Bucket], "ObjectStore"]] = {
@@ -170,11 +172,14 @@ _OPENERS: dict[str, Callable[[Bucket], "ObjectStore"]] = {
 }
 
 
-def _client(bucket: Bucket) -> "ClientConfig":
+def _manners(bucket: Bucket) -> _Manners:
     return {
-        "allow_http": bucket.endpoint.startswith("http://"),
-        "connect_timeout": _CONNECT,
-        "read_timeout": _SILENCE,
-        "timeout": _LONGEST,
-        "user_agent": f"amphora/{__version__}",
+        "client_options": {
+            "allow_http": bucket.endpoint.startswith("http://"),
+            "connect_timeout": _CONNECT,
+            "read_timeout": _SILENCE,
+            "timeout": _LONGEST,
+            "user_agent": f"amphora/{__version__}",
+        },
+        "retry_config": {"max_retries": 3},
     }

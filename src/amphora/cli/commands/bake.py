@@ -2,15 +2,15 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 from msgspec import Struct
 
+from amphora.cli.completing import Completing
 from amphora.cli.configuration import find_builder
 from amphora.cli.containment import around_containers
 from amphora.cli.grouped import GroupedCommand
@@ -26,7 +26,7 @@ from amphora.cli.options import (
 )
 from amphora.cli.output_options import check_writable
 from amphora.cli.worker import call_in_worker, run_async
-from amphora.core.errors import AmphoraError, InvalidValueError
+from amphora.core.errors import InvalidValueError
 from amphora.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,21 +48,15 @@ _GROUPS = {
 }
 
 
-class _TargetName(click.ParamType[str]):
+class _TargetName(Completing[str]):
     """Completes to the targets and groups of the files that are named."""
 
     name = "target"
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
-        names: list[str] = []
-        # Whoever completes a word wants no error.
-        with suppress(OSError, AmphoraError):
-            found = _load(_read(ctx.params.get("files") or (), ()), {}, "cwd://").configuration
-            names = [*found.groups, *found.targets]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    def names(self, context: click.Context) -> Iterator[str]:
+        files = context.params.get("files") or ()
+        found = _load(_read(files, ()), {}, "cwd://").configuration
+        yield from (*found.groups, *found.targets)
 
 
 @click.command("bake", cls=GroupedCommand, groups=_GROUPS)

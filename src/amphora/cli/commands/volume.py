@@ -1,13 +1,13 @@
 """`amphora volume`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from click.shell_completion import CompletionItem
 
+from amphora.cli.completing import Completing, completing_store
 from amphora.cli.options import format_option, pass_settings
 from amphora.cli.output import print_json, print_table
 from amphora.cli.worker import in_worker
@@ -18,20 +18,15 @@ if TYPE_CHECKING:
     from amphora.launch.volumes import KnownVolume
 
 
-class VolumeName(click.ParamType[str]):
+class VolumeName(Completing[str]):
     """The name of a volume; completes."""
 
     name = "volume"
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        del param
-        from amphora.cli.configuration import completing_store
+    def names(self, context: click.Context) -> Iterator[str]:
         from amphora.launch.volumes import Volumes
 
-        known = Volumes(completing_store(ctx.find_root().params)).all()
-        return [CompletionItem(each.name) for each in known if each.name.startswith(incomplete)]
+        yield from (each.name for each in Volumes(completing_store(context)).all())
 
 
 VOLUME = VolumeName()
