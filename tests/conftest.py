@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from debian import unpack
 from hypothesis import settings
 
 from amphora.core.platform import Platform
@@ -24,6 +25,7 @@ from amphora.oci.config import ContainerConfig, ImageConfig
 from amphora.oci.layers.diff import write_tree
 from amphora.oci.layers.writer import LayerWriter
 from amphora.oci.store import Store
+from amphora.system.files import locked
 from amphora.system.namespace import run_inside
 
 #: Servers of this machine, for the tests that fetch from them; ordinary users.
@@ -93,13 +95,36 @@ def amphora(tmp_path) -> Amphora:
 
 
 @pytest.fixture(scope="session")
-def busybox_archive(tmp_path_factory) -> Path:
+def made_once(in_worker, tmp_path_factory):
+    """Call it with a name and a function that makes a file; returns its path.
+
+    Whichever process of a test run comes first has it made, in the worker, for all. The
+    function is given a directory, of which nothing but the file that it returns is kept.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def call(name, make):
+        path = shared / name
+
+        def inside():
+            with tempfile.TemporaryDirectory(dir=shared) as directory:
+                make(Path(directory)).rename(path)
+
+        with locked(path.with_suffix(".lock")):
+            if not path.exists():
+                in_worker(inside)
+        return path
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def busybox_archive(made_once) -> Path:
     """An OCI archive with `busybox:latest` for two platforms, made from Debian's packages."""
     if not shutil.which("mmdebstrap"):
         pytest.skip("needs mmdebstrap: make setup-test")
-    directory = tmp_path_factory.mktemp("busybox")
-    _call_in_worker(lambda: _fetch_busybox(directory))
-    return _archive_busybox(directory)
+    return made_once("busybox.tar", _archive_busybox)
 
 
 @pytest.fixture
@@ -147,18 +172,8 @@ def _call_in_worker(function):
     return value
 
 
-def _fetch_busybox(directory: Path) -> None:
-    """Unpack the package of each platform, without running anything of it."""
-    extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
-    fetching = []
-    for platform in PLATFORMS:
-        architecture = platform.partition("/")[2]
-        what = (f"--architectures={architecture}", "--include=busybox-static", "trixie")
-        fetching.append(subprocess.Popen([*extract, *what, str(directory / architecture)]))
-    assert [process.wait() for process in fetching] == [0] * len(fetching)
-
-
 def _archive_busybox(directory: Path) -> Path:
+    unpack(directory, [platform.partition("/")[2] for platform in PLATFORMS], "busybox-static")
     store = Store(directory / "store")
     manifests = []
     for platform in map(Platform.parse, PLATFORMS):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from debian import unpack
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -60,15 +61,12 @@ _TOOLS = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,m
 
 
 @pytest.fixture(scope="session")
-def tools_archive(in_worker, tmp_path_factory) -> Path:
+def tools_archive(made_once) -> Path:
     """An OCI archive of `tools:latest` for two platforms, `alone` for the foreign one.
 
     `tools:32` is for this platform and one with words of 32 bits.
     """
-    directory = tmp_path_factory.mktemp("tools")
-    in_worker(lambda: _extract_tools(directory))
-    in_worker(lambda: _archive_tools(directory))
-    return directory / "tools.tar"
+    return made_once("tools.tar", _archive_tools)
 
 
 @pytest.fixture
@@ -79,23 +77,10 @@ def tools(amphora, tools_archive):
     return replace(amphora, environment={"SOURCE_DATE_EPOCH": "1700000000"})
 
 
-def _extract_tools(directory: Path) -> None:
-    extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
+def _archive_tools(directory: Path) -> Path:
     # Updates do not come to all ports at the same time.
     released = "--setup-hook=sed -i -e /-updates/d -e /-security/d $1/etc/apt/sources.list"
-    running = [
-        subprocess.Popen(
-            [
-                *(*extract, released, f"--include={_TOOLS}", f"--architectures={port}"),
-                *("trixie", directory / port),
-            ]
-        )
-        for port in _PORTS.values()
-    ]
-    assert [process.wait() for process in running] == [0] * len(_PORTS)
-
-
-def _archive_tools(directory: Path) -> None:
+    unpack(directory, _PORTS.values(), _TOOLS, released)
     store = Store(directory / "store")
     manifests = []
     for name, port in _PORTS.items():
@@ -112,7 +97,9 @@ def _archive_tools(directory: Path) -> None:
     native, foreign, narrow = manifests
     images = {"tools": [native, foreign], "alone": [foreign], "tools:32": [native, narrow]}
     named = [(Reference.parse(name), put_index(store.blobs, each)) for name, each in images.items()]
-    save_archive(store.blobs, named, directory / "tools.tar")
+    archive = directory / "tools.tar"
+    save_archive(store.blobs, named, archive)
+    return archive
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from debian import unpack
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -33,29 +34,23 @@ PLATFORMS = {
 
 
 @pytest.fixture(scope="module")
-def archive(in_worker, tmp_path_factory) -> Path:
+def archive(made_once) -> Path:
     """An OCI archive of `six:latest`: a shell that says what it runs on."""
-    directory = tmp_path_factory.mktemp("six")
-    in_worker(lambda: _fetch(directory))
+    return made_once("six.tar", _archive)
+
+
+def _archive(directory):
+    # From the main archive that this machine uses.
+    asked = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages")
+    places = subprocess.check_output(asked, text=True).split()
+    mirror = next((place for place in places if "security" not in place), "")
+    lines = [f"deb {mirror} trixie main"] if mirror else []
+    unpack(directory, [port for port, _ in PLATFORMS.values()], "busybox-static", *lines)
     store = Store(directory / "store")
     manifests = [_put_variant(store, directory, name) for name in PLATFORMS]
     path = directory / "six.tar"
     save_archive(store.blobs, [(Reference.parse("six"), put_index(store.blobs, manifests))], path)
     return path
-
-
-def _fetch(directory):
-    """Unpack the package of each port, from the main archive that this machine uses."""
-    asked = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages")
-    places = subprocess.check_output(asked, text=True).split()
-    mirror = next((place for place in places if "security" not in place), "")
-    lines = [f"deb {mirror} trixie main"] if mirror else []
-    extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
-    fetching = []
-    for port, _ in PLATFORMS.values():
-        what = (f"--architectures={port}", "--include=busybox-static", "trixie")
-        fetching.append(subprocess.Popen([*extract, *what, str(directory / port), *lines]))
-    assert [process.wait() for process in fetching] == [0] * len(fetching)
 
 
 def _put_variant(store, directory, name):
