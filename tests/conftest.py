@@ -96,10 +96,10 @@ def amphora(tmp_path) -> Amphora:
 
 @pytest.fixture(scope="session")
 def made_once(in_worker, tmp_path_factory):
-    """Call it with a name and a function that makes a file; returns its path.
+    """Call it with a name and a function that makes a file or a directory; returns its path.
 
     Whichever process of a test run comes first has it made, in the worker, for all. The
-    function is given a directory, of which nothing but the file that it returns is kept.
+    function is given a directory, of which nothing but what it returns is kept.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base

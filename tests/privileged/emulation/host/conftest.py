@@ -4,7 +4,6 @@ Since Linux 6.7 a user namespace has its own binfmt_misc, so everything here is 
 thing (kernel, systemd-binfmt, update-binfmts, QEMU) and the real host is not touched.
 """
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from amphora.emulation.host.machine import Machine
 from amphora.emulation.host.persistence import find_persistence
 from amphora.emulation.host.plan import plan_install
 from amphora.system import syscalls
-from amphora.system.files import locked
 
 TABLE = Path("/proc/sys/fs/binfmt_misc")
 
@@ -85,34 +83,29 @@ def on_host(in_worker):
 
 
 @pytest.fixture(scope="session")
-def packages(in_worker, tmp_path_factory):
+def packages(made_once):
     """/usr of Debian's qemu-user-binfmt ("trixie") and of binfmt-support ("bookworm")."""
     if not shutil.which("mmdebstrap"):
         pytest.skip("needs mmdebstrap: make setup-test")
-    # Half a gigabyte is fetched once, whichever process of this test run comes first.
-    base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "packages"
-    with locked(directory.with_suffix(".lock")):
-        if not directory.exists():
-            in_worker(lambda: _extract(directory))
-    return {release: directory / release / "kept" for release in _WANTED}
+    directory = made_once("packages", _extract)
+    return {release: directory / release for release in _WANTED}
 
 
 def _extract(directory):
+    """Half a gigabyte is fetched; little of it is kept."""
     extract = ("mmdebstrap", "--quiet", "--mode=root", "--variant=extract", "--format=directory")
-    directory.mkdir()
     running = [
         subprocess.Popen([*extract, f"--include={names}", release, directory / release])
         for release, names in _WANTED.items()
     ]
     assert [process.wait() for process in running] == [0] * len(running)
     for release in _WANTED:
-        _keep_what_is_needed(directory / release)
+        _keep_what_is_needed(directory / release, directory / "kept" / release)
+    return directory / "kept"
 
 
-def _keep_what_is_needed(root):
+def _keep_what_is_needed(root, kept):
     """What the packages are about; not a C library older or newer than this machine's."""
-    kept = root / "kept"
     for pattern in (
         *(f"usr/bin/qemu-{cpu}" for cpu in _KEPT),
         *(f"usr/bin/qemu-{cpu}-static" for cpu in _KEPT),
@@ -128,4 +121,3 @@ def _keep_what_is_needed(root):
             target = kept / str(path.relative_to(root)).removeprefix("usr/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target, follow_symlinks=False)
-    shutil.rmtree(root / "usr")
