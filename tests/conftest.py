@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cpus import HOST, MACHINES
 from debian import unpack
 from hypothesis import settings
 
@@ -35,7 +36,6 @@ pytest_plugins = ["servers", "clouds", "accounts"]
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-PLATFORMS = ("linux/amd64", "linux/arm64")
 AMPHORA = Path(sys.executable).with_name("amphora")
 
 
@@ -173,10 +173,10 @@ def _call_in_worker(function):
 
 
 def _archive_busybox(directory: Path) -> Path:
-    unpack(directory, [platform.partition("/")[2] for platform in PLATFORMS], "busybox-static")
+    unpack(directory, [platform.partition("/")[2] for platform in MACHINES], "busybox-static")
     store = Store(directory / "store")
     manifests = []
-    for platform in map(Platform.parse, PLATFORMS):
+    for platform in map(Platform.parse, MACHINES):
         root = _lay_out(directory, platform.architecture)
         with LayerWriter(store.blobs) as writer:
             write_tree(root, writer, clamp_mtime=0)
@@ -202,7 +202,7 @@ def _lay_out(directory: Path, architecture: str) -> Path:
     (root / "tmp").mkdir()
     (root / "tmp").chmod(0o1777)
     shutil.copy(directory / architecture / "usr/bin/busybox", root / "bin/busybox")
-    native = directory / PLATFORMS[0].partition("/")[2] / "usr/bin/busybox"
+    native = directory / HOST.architecture / "usr/bin/busybox"
     for applet in subprocess.check_output([native, "--list"], text=True).split():
         if applet != "busybox":
             (root / "bin" / applet).symlink_to("busybox")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from cpus import FOREIGN, NATIVE
 from debian import unpack
 
 from amphora.core.platform import Platform
@@ -56,7 +57,10 @@ def called_otherwise(registry, tmp_path):
 
 
 #: Packages of the image `tools`: a shell, text tools and archives.
-_PORTS = {"linux/amd64": "amd64", "linux/arm64": "arm64", "linux/arm/v7": "armhf"}
+_PORTS = {
+    **{name: name.removeprefix("linux/") for name in (NATIVE, FOREIGN)},
+    "linux/arm/v7": "armhf",
+}
 _TOOLS = "base-files,dash,coreutils,sed,grep,tar,gzip,bzip2,xz-utils,findutils,mawk,diffutils"
 
 

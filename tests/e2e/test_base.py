@@ -5,6 +5,7 @@ import shutil
 import tarfile
 
 import pytest
+from cpus import FOREIGN, MACHINES
 
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
@@ -12,10 +13,6 @@ from amphora.oci.graph import image_for
 from amphora.oci.store import Store
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
-
-FOREIGN = next(
-    f"linux/{name}" for name in ("arm64", "amd64") if name != Platform.host().architecture
-)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +42,7 @@ def test_the_foreign_one_is_made_with_native_programs_and_shows_nothing_of_it(am
     assert list((amphora.store / "work").iterdir()) == []
 
 
-@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+@pytest.mark.parametrize("platform", MACHINES)
 def test_an_unknown_suite_is_said_in_mmdebstraps_words(amphora, platform):
     failed = amphora("base", "create", "debian:nosuchsuite", "--platform", platform)
     assert failed.returncode == 23

@@ -8,17 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cpus import FOREIGN, HOST, MACHINES
 
 from amphora.core import errors
-from amphora.core.platform import Platform
 from amphora.emulation.host.table import BinfmtTable
 from amphora.system import syscalls
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 UNHEALTHY = errors.UnhealthyError.exit_code
-HOST = Platform.host()
-FOREIGN = Platform.parse("linux/amd64" if HOST.architecture == "arm64" else "linux/arm64")
 
 
 def examined(amphora, *arguments):
@@ -47,7 +45,7 @@ def test_what_works_is_proven(amphora):
         "overlay",
         "store",
         str(HOST),
-        str(FOREIGN),
+        FOREIGN,
         f"container for {HOST}",
         f"container for {FOREIGN}",
     ):
@@ -76,15 +74,15 @@ def test_a_store_that_is_read_only(seeded):
     assert result == "problem"
     assert "read-only file system" in words
     assert checks["containers"][0][0] == "warning"
-    assert checks[str(FOREIGN)][0][0] == "ok"
+    assert checks[FOREIGN][0][0] == "ok"
 
 
 def test_an_emulator_that_is_broken(amphora):
-    cpu = {"arm64": "aarch64", "amd64": "x86_64"}[FOREIGN.architecture]
+    cpu = MACHINES[FOREIGN]
     path = Path(shutil.which(f"qemu-{cpu}-static")).resolve()
     status, checks = examined(elsewhere(amphora, f"mount --bind /bin/false {path}"))
     assert status == UNHEALTHY
-    ((result, words),) = checks[str(FOREIGN)]
+    ((result, words),) = checks[FOREIGN]
     assert result == "problem"
     assert "apt-get install --reinstall qemu-user-static" in words
     assert checks[f"container for {HOST}"][0][0] == "ok"

@@ -7,12 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-
-from amphora.core.platform import Platform
+from cpus import FOREIGN
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
-
-FOREIGN = next(name for name in ("arm64", "amd64") if name != Platform.host().architecture)
 
 
 @contextmanager

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cpus import FOREIGN, NATIVE
 
 import amphora as package
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
-
-FOREIGN = "linux/arm64"
 
 
 @pytest.fixture
@@ -195,7 +194,7 @@ RUN printf 'Package: sed\\nStatus: install ok installed\\nVersion: 4.9-2\\n\\n' 
     echo /usr/bin/sed > var/lib/dpkg/info/sed.list
 """
     )
-    platforms = f"linux/amd64,{FOREIGN}"
+    platforms = f"{NATIVE},{FOREIGN}"
     assert tools("build", "--platform", platforms, "-t", "packaged", packages).returncode == 0
     said, (step,) = build(
         """\
@@ -267,6 +266,6 @@ def test_explain_lists_every_program_and_why(tools):
 def test_explain_says_what_is_missing(tools):
     alone = tools("explain-handoff", "alone")
     assert alone.returncode == 30
-    assert "it has no variant for linux/amd64" in alone.stderr
+    assert f"it has no variant for {NATIVE}" in alone.stderr
     assert tools("explain-handoff", "tools", "--platform", "s390x").returncode == 30
     assert tools("explain-handoff", "nowhere").returncode == 30

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cpus import MACHINES, NATIVE
 from terminals import Terminal
 from waiting import wait_until
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
-MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 #: In the environment of everything that a container here runs.
 MARK = "amphora-run-test"
 _PATIENCE = 30
@@ -481,7 +481,7 @@ def test_ps_exec_and_stop(seeded, running):
     assert seeded.ok("ps").split()[0] == "NAME"
     process = running("exec sleep 600", "--name", "first", "-e", "A=b", "-u", "mail")
     assert seeded.ok("ps").splitlines()[1].split()[:4] == [
-        *("first", "busybox:latest", "linux/amd64", "native")
+        *("first", "busybox:latest", NATIVE, "native")
     ]
     (listed,) = json.loads(seeded.ok("ps", "--format", "json"))
     assert (listed["name"], listed["process"]) == ("first", process.pid)

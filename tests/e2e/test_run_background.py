@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cpus import MACHINES
 from terminals import Terminal
 from waiting import wait_until
 
@@ -32,7 +33,7 @@ def background(seeded):
         seeded("rm", "-f", each["name"])
 
 
-@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+@pytest.mark.parametrize("platform", MACHINES)
 def test_from_the_beginning_to_the_end(seeded, background, remains, platform):
     """That `run` returns although its output is a pipe shows that nobody holds that any more."""
     text = "echo out; echo err >&2; trap 'echo end; exit 5' TERM; while :; do sleep 0.1; done"

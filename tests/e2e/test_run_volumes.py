@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+from cpus import MACHINES
 from waiting import wait_until
 
 from amphora.core import errors
@@ -21,7 +22,7 @@ def volumes(amphora):
     return {each["name"]: each for each in json.loads(amphora.ok("volume", "ls", "--format=json"))}
 
 
-@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+@pytest.mark.parametrize("platform", MACHINES)
 def test_it_outlives_its_container(seeded, remains, platform):
     flags = ("--platform", platform, "-v", "data:/d")
     script(seeded, "echo kept > /d/it; chown 8:12 /d/it", *flags)

@@ -8,13 +8,14 @@ import json
 from dataclasses import replace
 
 import pytest
+from cpus import FOREIGN, NATIVE
 
 from amphora.core.platform import Platform
 from layers import compare
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
-NATIVE, FOREIGN, NARROW = "linux/amd64", "linux/arm64", "linux/arm/v7"
+NARROW = "linux/arm/v7"
 
 
 @pytest.fixture

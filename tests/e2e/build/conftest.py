@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cpus import NATIVE
 
 from amphora.core.descriptor import OCI_INDEX, Descriptor
 from amphora.core.digest import Digest
@@ -16,7 +17,6 @@ from amphora.oci.graph import image_for, read_document
 from amphora.oci.layers.compression import LayerReader
 from amphora.oci.store import Store
 
-NATIVE = "linux/amd64"
 _KINDS = {tarfile.REGTYPE: "-", tarfile.DIRTYPE: "d", tarfile.SYMTYPE: "l", tarfile.LNKTYPE: "h"}
 
 

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import tarfile
 from dataclasses import replace
+from urllib.parse import quote
 
 import httpx2
 import pytest
+from cpus import NATIVE
 
 from amphora.core.digest import Digest
 from amphora.core.platform import Platform
@@ -121,7 +123,7 @@ def _check_provenance(predicate, platform, where, amphora):
 def test_what_the_store_has_is_pushed_later_and_goes_with_the_image(simple, registry):
     amphora, name = simple.amphora, f"{registry}/app:1"
     built = simple("-t", name, "--attest=type=sbom", "--attest=type=provenance")
-    assert {item["platform"] for item in attached(amphora, name)} == {"linux/amd64"}
+    assert {item["platform"] for item in attached(amphora, name)} == {NATIVE}
     table = amphora.ok("image", "ls").splitlines()
     assert table[0].split()[-1] == "ATTACHED"
     [row] = [line for line in table if line.startswith(name)]
@@ -186,9 +188,9 @@ def test_an_archive_has_them_and_is_still_one_image(simple, tmp_path):
         "--build-context", f"other=oci-layout://{layout}", "--provenance=true", "-t", "b"
     )
     assert built.text("again") == "made\n"
-    [material] = statements(simple.amphora, "b")["linux/amd64", SLSA]["predicate"][
-        "buildDefinition"
-    ]["resolvedDependencies"]
+    [material] = statements(simple.amphora, "b")[NATIVE, SLSA]["predicate"]["buildDefinition"][
+        "resolvedDependencies"
+    ]
     assert material["uri"].startswith("pkg:oci/layout@sha256:")
 
 
@@ -229,10 +231,10 @@ def test_what_went_into_it_is_told_by_digest(build, web, page):
     )
     web.pages["/a.txt?signature=private"] = page(b"fetched")
     build("-t", "app", "--provenance=mode=min")
-    predicate = statements(build.amphora, "app")["linux/amd64", SLSA]["predicate"]
+    predicate = statements(build.amphora, "app")[NATIVE, SLSA]["predicate"]
     file, image = predicate["buildDefinition"]["resolvedDependencies"]
     assert file == {"uri": url, "digest": {"sha256": Digest.of(b"fetched").hex}}
-    assert image["uri"] == "pkg:docker/busybox@latest?platform=linux%2Famd64"
+    assert image["uri"] == f"pkg:docker/busybox@latest?platform={quote(NATIVE, safe='')}"
     assert predicate["runDetails"]["metadata"]["amphora_metadata"] == {"ran": {"worker": 2}}
     assert "private" not in json.dumps(predicate)
 

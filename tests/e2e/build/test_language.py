@@ -1,6 +1,7 @@
 """The Dockerfile language as built images show it."""
 
 import pytest
+from cpus import FOREIGN, MACHINES, NATIVE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -39,7 +40,7 @@ RUN echo "$GLOBAL $UNSEEN $LOCAL $GIVEN $FROM_ENVIRONMENT" > /arguments; \
         *("--build-arg", "GIVEN=given", "--build-arg", "FROM_ENVIRONMENT"),
         *("--build-arg", "NOBODY=x", "--build-arg", "http_proxy=http://proxy"),
     )
-    for platform in ("linux/amd64", "linux/arm64"):
+    for platform in MACHINES:
         assert built.text("arguments", platform).splitlines() == [
             "global  local given environment",
             "local-env arg given-later",
@@ -49,10 +50,12 @@ RUN echo "$GLOBAL $UNSEEN $LOCAL $GIVEN $FROM_ENVIRONMENT" > /arguments; \
             "ENV=local-env",
             "OVERRIDDEN=env",
         )
-    assert built.text("machine") == "linux/amd64  x86_64\n"
-    assert built.text("machine", "linux/arm64") == "linux/arm64  aarch64\n"
-    assert built.text("from-tools/tool") == "amd64 on linux/amd64, x86_64\n"
-    assert built.text("from-tools/tool", "linux/arm64") == "arm64 on linux/amd64, x86_64\n"
+    assert built.text("machine") == f"{NATIVE}  {MACHINES[NATIVE]}\n"
+    assert built.text("machine", FOREIGN) == f"{FOREIGN}  {MACHINES[FOREIGN]}\n"
+    for platform in MACHINES:
+        made_for, _, made_on = built.text("from-tools/tool", platform).partition(" on ")
+        assert f"linux/{made_for}" == platform
+        assert made_on == f"{NATIVE}, {MACHINES[NATIVE]}\n"
     warned = [line for line in built.errors.splitlines() if line.startswith("WARN")]
     assert warned == ["WARN --build-arg NOBODY: no ARG of the Dockerfile takes it"]
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from cpus import NATIVE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -50,12 +51,12 @@ def test_plain_progress_is_lines_a_log_can_keep(simple):
     lines = done.stderr.splitlines()
     [start] = [line for line in lines if "RUN echo said" in line]
     number = start.split()[0]
-    assert start == f"{number} [linux/amd64] [stage-0 1/2] RUN echo said; echo made > /made"
+    assert start == f"{number} [{NATIVE}] [stage-0 1/2] RUN echo said; echo made > /made"
     assert any(re.fullmatch(rf"{number} \d+\.\d{{3}} said", line) for line in lines)
     assert any(re.fullmatch(rf"{number} DONE \d+\.\ds \(native\)", line) for line in lines)
     header, row, _, last = done.stdout.splitlines()
     assert header.split() == ["PLATFORM", "DIGEST", "SIZE"]
-    assert row.startswith("linux/amd64 ")
+    assert row.startswith(f"{NATIVE} ")
     assert re.fullmatch(rf"{DIGEST.pattern}  hello:latest", last)
     again = simple.amphora("build", "--progress=plain", simple.directory)
     warned, *lines = [line.split()[1] for line in again.stderr.splitlines() if line]

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+from cpus import FOREIGN, NATIVE
 
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
@@ -43,21 +44,21 @@ def test_a_plan_tells_where_every_step_would_run_and_takes_none(build, plan):
     build.write(DOCKERFILE, file="content")
     found = plan(BOTH, "--handoff=off")
     assert places(found) == {
-        ("linux/amd64", "COPY file /file"): "worker",
-        ("linux/amd64", "RUN cp /file /made"): "native",
-        ("linux/amd64", "RUN echo crossed > /crossed"): "cross",
-        ("linux/amd64", "COPY --from=build /made /"): "worker",
-        ("linux/amd64", "COPY --from=cross /crossed /"): "worker",
-        ("linux/arm64", "COPY file /file"): "worker",
-        ("linux/arm64", "RUN cp /file /made"): "emulated",
-        ("linux/arm64", "COPY --from=build /made /"): "worker",
-        ("linux/arm64", "COPY --from=cross /crossed /"): "worker",
+        (NATIVE, "COPY file /file"): "worker",
+        (NATIVE, "RUN cp /file /made"): "native",
+        (NATIVE, "RUN echo crossed > /crossed"): "cross",
+        (NATIVE, "COPY --from=build /made /"): "worker",
+        (NATIVE, "COPY --from=cross /crossed /"): "worker",
+        (FOREIGN, "COPY file /file"): "worker",
+        (FOREIGN, "RUN cp /file /made"): "emulated",
+        (FOREIGN, "COPY --from=build /made /"): "worker",
+        (FOREIGN, "COPY --from=cross /crossed /"): "worker",
     }
     why = {step["where"]: step["why"] for step in found["steps"]}
     assert "--handoff=off" in why["emulated"]
     assert {step["expected_seconds"] for step in found["steps"]} == {None}
     assert [step["line"] for step in found["steps"][:5]] == [2, 3, 5, 7, 8]
-    assert places(plan(BOTH)) == places(found) | {("linux/arm64", "RUN cp /file /made"): "handoff"}
+    assert places(plan(BOTH)) == places(found) | {(FOREIGN, "RUN cp /file /made"): "handoff"}
 
 
 def test_what_is_remembered_is_cached_up_to_the_first_change(build, plan):
@@ -65,7 +66,7 @@ def test_what_is_remembered_is_cached_up_to_the_first_change(build, plan):
     build(BOTH)
     assert set(places(plan(BOTH)).values()) == {"cached"}
     build.write(DOCKERFILE, file="changed")
-    found = plan("--platform=linux/amd64")
+    found = plan(f"--platform={NATIVE}")
     assert list(places(found).values()) == ["worker", "native", "cached", "worker", "worker"]
     expected = {step["where"]: step["expected_seconds"] for step in found["steps"]}
     assert expected["cached"] == 0
@@ -76,7 +77,7 @@ def test_the_stage_that_would_gain_is_named_with_its_line(build, plan):
     build.write(DOCKERFILE, file="content")
     advice = plan(BOTH, "--handoff=off")["advice"]
     assert [(each["stage"], each["line"], each["platform"]) for each in advice] == [
-        ("build", 1, "linux/arm64")
+        ("build", 1, FOREIGN)
     ]
     shown = build.amphora.ok("build", "--call", "plan", BOTH, "--handoff=off", build.directory)
     assert "Dockerfile:1: stage build would gain from FROM --platform=$BUILDPLATFORM" in shown
