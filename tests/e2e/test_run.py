@@ -160,7 +160,7 @@ def test_nothing_of_a_container_is_kept(seeded, remains):
     assert said(seeded, "ls /bin/vi", "--rm") == "/bin/vi\n"
     assert not remains.files()
     assert not remains.mounts()
-    assert list((seeded.store / "containers").iterdir()) == []
+    assert os.listdir(seeded.store / "containers") == [".lock"]
 
 
 def test_what_is_allowed(seeded):
