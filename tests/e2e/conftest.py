@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,20 +26,32 @@ _PATIENCE = 30
 
 
 @pytest.fixture
-def registry(amphora) -> Iterator[str]:
+def serving(amphora):
+    """Serve with `amphora registry serve` on a free port while somebody uses it: HOST:PORT."""
+
+    @contextmanager
+    def serve(*flags, before=()) -> Iterator[str]:
+        server = subprocess.Popen(
+            amphora.command(*before, "registry", "serve", "--port", "0", *flags),
+            env={**amphora.environ(), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with server:
+            try:
+                yield server.stdout.readline().strip().removeprefix("serving http://")
+            finally:
+                server.terminate()
+
+    return serve
+
+
+@pytest.fixture
+def registry(serving) -> Iterator[str]:
     """`amphora registry serve` on a free port; its HOST:PORT."""
-    server = subprocess.Popen(
-        amphora.command("registry", "serve", "--port", "0"),
-        env={**amphora.environ(), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with server:
-        try:
-            yield server.stdout.readline().strip().removeprefix("serving http://")
-        finally:
-            server.terminate()
+    with serving() as place:
+        yield place
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import socket
-import subprocess
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,33 +10,16 @@ from cpus import FOREIGN
 pytestmark = [pytest.mark.privileged, pytest.mark.e2e]
 
 
-@contextmanager
-def serving(amphora, *flags, before=()):
-    """`amphora registry serve`; the HOST:PORT that it says it serves."""
-    server = subprocess.Popen(
-        amphora.command(*before, "registry", "serve", "--port", "0", *flags),
-        env={**amphora.environ(), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with server:
-        try:
-            yield server.stdout.readline().strip().removeprefix("serving http://")
-        finally:
-            server.terminate()
-
-
-def test_where_the_registry_keeps_its_images(seeded, tmp_path, context):
+def test_where_the_registry_keeps_its_images(seeded, serving, tmp_path, context):
     directory = context("FROM busybox\n")
-    with serving(seeded, before=("--registry-store", tmp_path / "kept")) as place:
+    with serving(before=("--registry-store", tmp_path / "kept")) as place:
         seeded.ok("build", "-t", f"{place}/it", "--push", directory)
     assert any((tmp_path / "kept").rglob("sha256/*"))
     assert not (seeded.home / "registry").exists()
 
 
-def test_the_address_that_is_listened_on(amphora):
-    with serving(amphora, "--host", "127.0.0.2") as place:
+def test_the_address_that_is_listened_on(serving):
+    with serving("--host", "127.0.0.2") as place:
         host, _, port = place.partition(":")
         assert host == "127.0.0.2"
         socket.create_connection((host, int(port))).close()
