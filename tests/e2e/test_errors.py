@@ -148,6 +148,16 @@ def test_a_platform_that_the_base_lacks_names_those_it_has(seeded, registry, con
     assert "made for linux/amd64, linux/arm64" in said
 
 
+def test_an_image_made_here_for_another_platform_is_told_of(seeded, closed_port, context):
+    name = f"127.0.0.1:{closed_port}/mine"
+    seeded.ok("build", "-t", name, "--platform=linux/amd64", context("FROM busybox\n"))
+    directory = context(f"FROM {name}\n")
+    error = errors.RegistryUnreachableError
+    assert "made for linux/amd64)" in failure(
+        seeded, error, "build", "--platform=linux/s390x", directory
+    )
+
+
 def test_an_unreachable_registry(seeded, closed_port, context):
     name = f"127.0.0.1:{closed_port}/image"
     assert name.partition("/")[0] in failure(seeded, errors.RegistryUnreachableError, "pull", name)

@@ -10,7 +10,7 @@ from amphora.build.attest.facts import Material
 from amphora.build.state import ImageState, Twin
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
-from amphora.core.errors import NotFoundError
+from amphora.core.errors import NotFoundError, RegistryUnreachableError
 from amphora.core.platform import Platform
 from amphora.core.reference import Reference
 from amphora.oci.graph import image_for, variants
@@ -47,8 +47,13 @@ class Bases:
                 await self._pull(reference, platform)
             try:
                 return self._from_store(reference, platform)
-            except NotFoundError:
-                await self._pull(reference, platform)
+            except NotFoundError as missing:
+                try:
+                    await self._pull(reference, platform)
+                except RegistryUnreachableError as error:
+                    # Often it was meant to be an image made here, and is for another platform.
+                    error.why = f"{error.why}; and {missing.what} ({missing.why})"
+                    raise
         return self._from_store(reference, platform)
 
     async def of_layout(
