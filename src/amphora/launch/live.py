@@ -155,6 +155,8 @@ def stop(store_root: Path, container: LiveContainer, grace: float) -> None:
                 return
             # No more than it takes: one that comes later would end whoever runs the container.
             for _ in range(PATIENCE - (container.stop_signal in REQUESTS)):
+                if not is_running(store_root, container.name):
+                    break
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
                 if _ends(descriptor, _MOMENT):
                     return

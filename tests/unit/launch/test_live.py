@@ -1,18 +1,32 @@
 """Names of containers: taken by one at a time, and free again when whoever had one was killed."""
 
+import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from locks import until_waited_for
+from waiting import wait_until
 
 from amphora.core.errors import ContainerError
-from amphora.launch.live import LiveContainer, describe, is_running, live_containers, name_taken
+from amphora.launch.live import (
+    LiveContainer,
+    describe,
+    is_running,
+    live_containers,
+    name_taken,
+    stop,
+)
 from amphora.system.files import locked
 
 
-def live(name):
-    return LiveContainer(name, "image", "linux/amd64", "native", ("true",), 1, "/b", "now", 15)
+def live(name, process=1):
+    stop_signal = signal.SIGCONT
+    return LiveContainer(
+        name, "image", "linux/amd64", "native", ("true",), process, "/b", "now", stop_signal
+    )
 
 
 @pytest.fixture
@@ -67,3 +81,18 @@ def test_who_waited_for_the_end_of_a_container_keeps_nobody_out(tmp_path, left):
             taking = threads.submit(take)
             until_waited_for(left)
         assert taking.result()
+
+
+def test_whoever_ran_a_container_that_ended_is_not_asked_to_stop(tmp_path):
+    with subprocess.Popen(["sleep", "1.5"]) as process, ThreadPoolExecutor() as threads:
+        with name_taken(tmp_path, "web") as file:
+            container = live("web", process.pid)
+            describe(file, container)
+            status = Path(f"/proc/{process.pid}/status")
+            process.send_signal(signal.SIGSTOP)
+            wait_until(lambda: "T (stopped)" in status.read_text())
+            stopping = threads.submit(stop, tmp_path, container, 1.0)
+            # What the container is asked to stop with wakes it up.
+            wait_until(lambda: "T (stopped)" not in status.read_text())
+        stopping.result()
+        assert process.wait() == 0
