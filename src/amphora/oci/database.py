@@ -120,7 +120,8 @@ class Database:
             return DiskFullError(
                 f"cannot write to {self.path}",
                 why="no space left on device",
-                next_command="free some space in that file system and run it again",
+                next_command="free some space in that file system (`amphora builder prune` helps)"
+                " and run it again",
             )
         if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             return StoreError(

@@ -17,11 +17,14 @@ from amphora.oci.cache_entry import CacheEntry, EntryType, Piece, PieceKind
 from amphora.oci.cache_mounts import CacheMounts
 from amphora.oci.cached_steps import cached
 from amphora.oci.claims import Claimed
-from amphora.oci.garbage import Content, Unpacked, bury, empty
+from amphora.oci.garbage import SNAPSHOTS, Content, Unpacked, bury, empty, everything
 from amphora.oci.store import Store
-from amphora.oci.workspace import sweep_workspaces, workspace
+from amphora.oci.workspace import remove_tree, sweep_workspaces, workspace
 from amphora.remote.download import forget_downloads, kept_downloads
 from amphora.system.usage import free_space
+
+#: Bytes that SQLite needs to read and to write, and more.
+_ROOM = 4 << 20
 
 
 class Pruned(Struct, frozen=True):
@@ -45,6 +48,7 @@ def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: 
     Others go on meanwhile. Raises what `entries_of` raises.
     """
     sweep_workspaces(store.root)
+    _make_room(store)
     measured = entries_of(store)  # before others have to wait
     with workspace(store.root) as grave:
         with store.pruning() as claimed:
@@ -58,6 +62,15 @@ def prune(store: Store, *, filters: Sequence[Filter], limits: Limits, internal: 
             gone = _remove_files(store.root, gone, grave)
         empty(grave)
     return Pruned(gone, freed_by(gone, found))
+
+
+def _make_room(store: Store) -> None:
+    """On a disk that is full the database cannot even be read: layers are unpacked again."""
+    with store.pruning() as claimed:
+        for name in sorted(everything(store.blobs).snapshots - claimed.names):
+            if free_space(store.root) >= _ROOM:
+                break
+            remove_tree(store.root / SNAPSHOTS / name)
 
 
 def _others(store: Store, claimed: Claimed) -> list[CacheEntry]:
