@@ -16,7 +16,7 @@ from threading import Lock
 
 from msgspec import Struct
 
-from amphora.system.files import explain_full_disk, is_locked, locked
+from amphora.system.files import explain_full_disk, is_locked, lock_shared, locked
 
 _DIRECTORY = "claims"
 
@@ -37,7 +37,7 @@ class Claims:
         self._lock = Lock()
         self._holders = 0
         self._opened = ExitStack()
-        self._file = -1
+        self._file = self._gate = -1
         self._token = ""
         self._names: set[str] = set()
 
@@ -64,7 +64,7 @@ class Claims:
             fresh = [name for name in names if name not in self._names]
             if not fresh:
                 return
-            with explain_full_disk(self._directory), locked(self._lock_path, shared=True):
+            with explain_full_disk(self._directory), lock_shared(self._gate):
                 content = "".join(f"{name}\n" for name in fresh).encode()
                 while content:
                     content = content[os.write(self._file, content) :]
@@ -97,7 +97,9 @@ class Claims:
             self._directory.mkdir(exist_ok=True)
             self._token = secrets.token_hex(8)
             path = self._directory / self._token
-            with locked(self._lock_path, shared=True):
+            self._gate = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            stack.callback(os.close, self._gate)
+            with lock_shared(self._gate):
                 stack.enter_context(locked(path))
             stack.callback(self._forget, path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

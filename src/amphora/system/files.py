@@ -161,6 +161,16 @@ def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[N
         os.close(descriptor)
 
 
+@contextmanager
+def lock_shared(descriptor: int) -> Iterator[None]:
+    """Hold the lock of an open file that nobody removes: quicker than `locked`, for a moment."""
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _whole(fcntl.F_RDLCK))
+    try:
+        yield
+    finally:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _whole(fcntl.F_UNLCK))
+
+
 def is_locked(path: Path, *, shared: bool = False) -> bool:
     """Would `locked` have to wait? Tells without a lock that could keep others out meanwhile."""
     try:
