@@ -4,7 +4,8 @@ Its index, which is read as a whole, lists the steps in the order in which write
 them: when there are too many, the first go.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from msgspec.structs import replace
 from amphora.build.caches.cache import Cache
 from amphora.build.caches.records import put_artifact, read_artifact
 from amphora.core.descriptor import Descriptor
-from amphora.core.errors import NotFoundError
+from amphora.core.digest import Digest
+from amphora.core.errors import DigestMismatchError, ManifestError, NotFoundError
 from amphora.core.reference import Reference
 from amphora.oci import names
 from amphora.oci.blobs import BlobStore
@@ -78,10 +80,16 @@ class DirectoryCache(Cache):
         gone = set(steps[: -max(_STEPS_LEFT - wanted, 0) or None])
         kept = [entry for number, entry in enumerate(entries) if number not in gone]
         write_atomically(self._path / names.INDEX_FILE, Index(tuple(kept)).encode())
-        needed = {item.digest for entry in kept for item in walk(there, entry, allow_absent=True)}
+        needed = {digest for entry in kept for digest in _reachable(there, entry)}
         for digest in there:
             if digest not in needed:
                 there.delete(digest)
+
+
+def _reachable(there: BlobStore, entry: Descriptor) -> Iterator[Digest]:
+    """All that an entry of the index leads to; something damaged leads nowhere."""
+    with suppress(DigestMismatchError, ManifestError):
+        yield from (item.digest for item in walk(there, entry, allow_absent=True))
 
 
 def _is_step(entry: Descriptor) -> bool:

@@ -65,7 +65,10 @@ def test_of_too_many_steps_those_go_that_nobody_wrote_for_longest(cache, blobs, 
     image = blobs.put(b'{"schemaVersion":2,"manifests":[]}', OCI_INDEX)
     add(cache, {"old": old})
     export_layout(blobs, [(Reference.parse("somebodys/image"), image)], directory)
-    fill(directory, MOST_STEPS - 2)
+    fill(directory, MOST_STEPS - 3)
+    add(cache, {"damaged": record(blobs, "damaged")})
+    manifest = Index.decode((directory / names.INDEX_FILE).read_bytes()).manifests[-1]
+    BlobStore(directory).path(manifest.digest).write_bytes(b"{")
     assert known(directory) == MOST_STEPS
     add(cache, {"new": record(blobs, "new")})
     assert 5_900 < known(directory) < MOST_STEPS
