@@ -21,7 +21,7 @@ _TOO_LITTLE, _LITTLE = 256 << 20, 4 << 30
 #: Files that a base image of Debian has, twice.
 _FEW_FILES = 20_000
 
-_FREE_SPACE = "amphora store gc --cache"
+_FREE_SPACE = "amphora builder prune --all"
 _SWEEP = "amphora doctor --fix"
 
 
