@@ -53,8 +53,8 @@ def running(seeded):
     """Start a container that says when it is there; gone at the end."""
     started = []
 
-    def call(text, *flags, program=seeded):
-        command = ("run", *flags, "busybox", "sh", "-c", f"echo there; {text}")
+    def call(text, *flags, program=seeded, before=":"):
+        command = ("run", *flags, "busybox", "sh", "-c", f"{before}; echo there; {text}")
         process = start(program, *command)
         started.append(process)
         assert process.stdout.readline() == "there\n", process.stderr.read()
@@ -293,7 +293,7 @@ def test_a_container_does_not_hold_our_files(seeded, tmp_path):
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP", "QUIT", "USR1", "USR2"])
 def test_signals_are_passed_on(running, name):
-    process = running(f"trap 'echo heard; exit 5' {name}; while :; do sleep 0.1; done")
+    process = running("while :; do sleep 0.1; done", before=f"trap 'echo heard; exit 5' {name}")
     process.send_signal(getattr(signal, f"SIG{name}"))
     output, errors = process.communicate(timeout=_PATIENCE)
     assert (process.returncode, output) == (5, "heard\n"), errors
