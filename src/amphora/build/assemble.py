@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
-from msgspec.structs import replace as replace_fields
 
 from amphora.build.caches.inline import Records, inline_steps
 from amphora.build.request import Variant
@@ -52,7 +51,7 @@ def _variant(
     config = replace(state.image_config(), platform=platform, inline_steps=steps)
     if labels:
         merged = {**(config.config.labels or {}), **labels}
-        config = replace(config, config=replace_fields(config.config, labels=merged))
+        config = replace(config, config=replace(config.config, labels=merged))
     manifest = put_image(blobs, config, [layer.blob for layer in state.layers])
     size = sum(child.size for child in children(blobs, manifest))
     return Variant(platform, manifest, size)

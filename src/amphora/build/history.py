@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TextIO
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from amphora.build.request import BuildRequest, BuildResult
 from amphora.core.errors import NotFoundError
@@ -40,7 +42,7 @@ _LONGEST_NAME = 200
 _LONGEST = 1 << 20
 
 
-class StepRecord(msgspec.Struct, frozen=True):
+class StepRecord(Struct, frozen=True):
     """As StepReport."""
 
     platform: str
@@ -49,7 +51,7 @@ class StepRecord(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class BuildRecord(msgspec.Struct, frozen=True):
+class BuildRecord(Struct, frozen=True):
     """One build. `started` is RFC 3339, UTC; `build_args` are names: values may be secrets.
 
     `status` is running, completed, failed, canceled or killed; `error` and `digest` are empty
@@ -113,7 +115,7 @@ def recorded(
             status, why = "failed", str(error)
             raise
         finally:
-            record = msgspec.structs.replace(
+            record = replace(
                 record, status=status, error=why, seconds=round(time.monotonic() - started, 3)
             )
             path.write_bytes(msgspec.json.encode(_with_result(record, recording.result)))
@@ -189,7 +191,7 @@ def _with_result(record: BuildRecord, result: BuildResult | None) -> BuildRecord
         StepRecord(str(step.platform), step.title, step.ran, round(step.seconds, 3))
         for step in result.steps
     ]
-    return msgspec.structs.replace(record, digest=str(result.image.digest), steps=tuple(steps))
+    return replace(record, digest=str(result.image.digest), steps=tuple(steps))
 
 
 def _identities(directory: Path) -> list[str]:
@@ -203,7 +205,7 @@ def _read(directory: Path, identity: str) -> BuildRecord | None:
         with path.open("rb") as file:
             record = msgspec.json.decode(file.read(_LONGEST), type=BuildRecord)
         if record.status == "running" and not is_locked(path.with_suffix(".lock")):
-            return msgspec.structs.replace(record, status="killed")
+            return replace(record, status="killed")
         return record if record.id == identity else None
     return None
 

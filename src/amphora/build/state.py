@@ -9,7 +9,6 @@ from typing import Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
-from msgspec.structs import replace as replace_fields
 
 from amphora.build.attest.facts import Material, TakenStep
 from amphora.core.digest import Digest
@@ -57,14 +56,14 @@ class ImageState(Struct, frozen=True):
         layers = map(Layer, manifest.layers, config.diff_ids)
         start = config.config
         if not any(entry.startswith("PATH=") for entry in start.env or ()):
-            start = replace_fields(start, env=(_PATH_ENTRY, *(start.env or ())))
+            start = replace(start, env=(_PATH_ENTRY, *(start.env or ())))
         return cls(
             config.platform, tuple(layers), start, config.history, config.created, config.author
         )
 
     def without_triggers(self) -> Self:
         """For a stage that starts here: ONBUILD is for it, not for its own children."""
-        return replace(self, config=replace_fields(self.config, on_build=None))
+        return replace(self, config=replace(self.config, on_build=None))
 
     @property
     def diff_ids(self) -> tuple[Digest, ...]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from amphora.builders.builder import Builder
@@ -41,7 +42,7 @@ _PATIENCE, _MOMENT = 2.0, 0.05
 _LONGEST = 1 << 16
 
 
-class _Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Record(Struct, frozen=True, omit_defaults=True):
     """builder.json; `memory` is in bytes."""
 
     name: str

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import AmphoraError, ContainerError
 from amphora.launch.live import (
@@ -32,7 +33,7 @@ _FILE = "container.json"
 KILLED = 137
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(Struct, frozen=True):
     """A container in the background; `temporary` ones go when they end.
 
     `finished` is empty, and `status` None, until its end; for ever, if it was killed with the
@@ -86,7 +87,7 @@ def keeping(store_root: Path, name: str, *, temporary: bool) -> Iterator[Keeper]
             shutil.rmtree(directory)
 
 
-class Listed(msgspec.Struct, frozen=True):
+class Listed(Struct, frozen=True):
     """A container that runs, or ran, and what became of it."""
 
     container: LiveContainer

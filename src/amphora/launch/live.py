@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import ContainerError
 from amphora.runtime.foreground import PATIENCE, REQUESTS
@@ -35,7 +36,7 @@ _MOMENT = 0.3
 _CLEANING = 5.0
 
 
-class LiveContainer(msgspec.Struct, frozen=True):
+class LiveContainer(Struct, frozen=True):
     """A container: `process` is the amphora that runs it; `bundle` is where crun finds it.
 
     `started` is RFC 3339, UTC. `arguments` are what was started first.

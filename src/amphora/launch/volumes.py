@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import ContainerError, NotFoundError
 from amphora.launch.request import Volume
@@ -26,7 +26,7 @@ from amphora.system.roots import resolve_in_root
 _DATA, _LOCK = "data", "lock"
 
 
-class KnownVolume(msgspec.Struct, frozen=True):
+class KnownVolume(Struct, frozen=True):
     """A volume; `place` is its directory on this machine, `created` RFC 3339, UTC."""
 
     name: str

@@ -20,7 +20,7 @@ from amphora.oci import wire
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Healthcheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+class Healthcheck(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """HEALTHCHECK: `test` as docker keeps it (`CMD`, `CMD-SHELL`, `NONE`), times in nanoseconds."""
 
     test: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Healthcheck(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=Tr
     retries: int = 0
 
 
-class ContainerConfig(msgspec.Struct, frozen=True, rename="pascal", omit_defaults=True):
+class ContainerConfig(Struct, frozen=True, rename="pascal", omit_defaults=True):
     """What a container of the image starts with: the `config` object of an image config."""
 
     user: str = ""
@@ -48,7 +48,7 @@ class ContainerConfig(msgspec.Struct, frozen=True, rename="pascal", omit_default
     shell: tuple[str, ...] | None = None
 
 
-class History(msgspec.Struct, frozen=True, omit_defaults=True):
+class History(Struct, frozen=True, omit_defaults=True):
     """One line of `docker history`; `empty_layer` marks a step that made no layer."""
 
     created: str | None = None
@@ -58,7 +58,7 @@ class History(msgspec.Struct, frozen=True, omit_defaults=True):
     empty_layer: bool = False
 
 
-class InlineStep(msgspec.Struct, frozen=True, omit_defaults=True):
+class InlineStep(Struct, frozen=True, omit_defaults=True):
     """A step that the image was built with, by its cache key; which of its layers it made."""
 
     key: str
@@ -143,12 +143,12 @@ def _chain(parent: Digest, diff_id: Digest) -> Digest:
     return Digest.of(f"{parent} {diff_id}".encode())
 
 
-class _RootFS(msgspec.Struct, frozen=True):
+class _RootFS(Struct, frozen=True):
     type: str
     diff_ids: list[str] | None  # Go writes null for an image without layers
 
 
-class _ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+class _ImageConfig(Struct, frozen=True, omit_defaults=True):
     architecture: str
     os: str
     rootfs: _RootFS
@@ -157,6 +157,4 @@ class _ImageConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     variant: str = ""
     config: ContainerConfig | None = None
     history: tuple[History, ...] | None = None
-    inline_steps: tuple[InlineStep, ...] | None = msgspec.field(
-        default=None, name="vnd.amphora.steps.v1"
-    )
+    inline_steps: tuple[InlineStep, ...] | None = field(default=None, name="vnd.amphora.steps.v1")

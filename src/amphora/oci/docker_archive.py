@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -22,7 +23,7 @@ from amphora.oci.model import Manifest
 LIST_FILE = "manifest.json"
 
 
-class _Item(msgspec.Struct, frozen=True, rename="pascal"):
+class _Item(Struct, frozen=True, rename="pascal"):
     """https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format"""
 
     config: str

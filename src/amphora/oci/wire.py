@@ -6,17 +6,18 @@ Only this room reads and writes these; everything else uses the values in `model
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from amphora.core.errors import ManifestError
 
 
-class Platform(msgspec.Struct, frozen=True, omit_defaults=True):
+class Platform(Struct, frozen=True, omit_defaults=True):
     architecture: str
     os: str
     variant: str = ""
 
 
-class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Descriptor(Struct, frozen=True, rename="camel", omit_defaults=True):
     media_type: str
     digest: str
     size: int
@@ -25,15 +26,15 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     artifact_type: str | None = None
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    schema_version: int = msgspec.field(default_factory=lambda: 2)  # so that it is written
+class Index(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    schema_version: int = field(default_factory=lambda: 2)  # so that it is written
     media_type: str | None = None
     manifests: list[Descriptor] | None  # Go writes null where there are none
     annotations: dict[str, str] | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    schema_version: int = msgspec.field(default_factory=lambda: 2)
+class Manifest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    schema_version: int = field(default_factory=lambda: 2)
     media_type: str | None = None
     artifact_type: str | None = None
     config: Descriptor

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import RegistryAuthError
 from amphora.registry import failures
@@ -27,7 +28,7 @@ MAX_TOKEN_ANSWER = 1 << 20
 DEFAULT_LIFETIME = 60.0
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer(Struct, frozen=True):
     token: str = ""
     access_token: str = ""
     expires_in: float | None = None

@@ -45,14 +45,14 @@ class Credential:
         return f"{user} from {self.source}"
 
 
-class _Login(msgspec.Struct, frozen=True):
+class _Login(Struct, frozen=True):
     auth: str = ""
     username: str = ""
     password: str = ""
     identitytoken: str = ""
 
 
-class _File(msgspec.Struct, frozen=True, rename="camel"):
+class _File(Struct, frozen=True, rename="camel"):
     auths: dict[str, _Login] | None = None
     cred_helpers: dict[str, str] | None = None
     creds_store: str = ""

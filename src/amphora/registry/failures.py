@@ -21,12 +21,12 @@ from amphora.core.errors import (
 EXCERPT_LENGTH = 200
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _Error(Struct, frozen=True):
     code: str = "UNKNOWN"
     message: str = ""
 
 
-class _Errors(msgspec.Struct, frozen=True):
+class _Errors(Struct, frozen=True):
     errors: list[_Error]
 
 

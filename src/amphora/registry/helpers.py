@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import MissingToolError, RegistryAuthError
 
@@ -23,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _NOT_FOUND = b"credentials not found in native keychain"
 
 
-class Answer(msgspec.Struct, frozen=True, rename="pascal"):
+class Answer(Struct, frozen=True, rename="pascal"):
     """What a helper knows; its repr is left to nobody."""
 
     username: str

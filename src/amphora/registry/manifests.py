@@ -4,6 +4,7 @@ import hashlib
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.core.descriptor import INDEX_TYPES, MANIFEST_TYPES, Descriptor
 from amphora.core.digest import HEX_LENGTHS, Digest
@@ -22,7 +23,7 @@ _ACCEPT = ", ".join(sorted(KNOWN_TYPES))
 _VAGUE_TYPES = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
 
 
-class _Kind(msgspec.Struct, frozen=True, rename="camel"):
+class _Kind(Struct, frozen=True, rename="camel"):
     schema_version: int = 0
     media_type: str = ""
 

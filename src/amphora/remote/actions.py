@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.remote import service_failures as failures
 from amphora.remote.client import http_client
@@ -36,7 +37,7 @@ _BLOB = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-strea
 _Kind = TypeVar("_Kind", bound="_Answer")
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer(Struct, frozen=True):
     ok: bool = False
     message: str = ""
 

@@ -35,7 +35,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ATTEMPTS = 3
 
 
-class _Record(msgspec.Struct, frozen=True):
+class _Record(Struct, frozen=True):
     """What a server said when the file was fetched last, and the URL as messages show it."""
 
     digest: str

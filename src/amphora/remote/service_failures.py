@@ -7,6 +7,7 @@ import re
 
 import httpx2
 import msgspec
+from msgspec import Struct
 
 from amphora.core.errors import CacheError
 
@@ -32,7 +33,7 @@ _UNKNOWN = frozenset({"401", "403"})
 _KEYS = "check the keys, in the option or in the environment, and what they allow"
 
 
-class _Refusal(msgspec.Struct, frozen=True):
+class _Refusal(Struct, frozen=True):
     """https://twitchtv.github.io/twirp/docs/errors.html"""
 
     code: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.paragraphs import paragraphs
 from amphora.sbom.package import Package
@@ -26,7 +27,7 @@ _NODE = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/]+/package\.json")
 _ELF = b"\x7fELF"
 
 
-class _PackageJson(msgspec.Struct, frozen=True):
+class _PackageJson(Struct, frozen=True):
     """https://docs.npmjs.com/cli/v11/configuring-npm/package-json"""
 
     name: str = ""

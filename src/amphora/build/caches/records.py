@@ -5,6 +5,7 @@ https://github.com/opencontainers/image-spec/blob/v1.1.0/manifest.md#guidelines-
 """
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.descriptor import Descriptor
 from amphora.core.digest import Digest
@@ -22,7 +23,7 @@ _ARTIFACT = "application/vnd.amphora.step.v1"
 _RECORD = "application/vnd.amphora.step.v1+json"
 
 
-class _Record(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Record(Struct, frozen=True, omit_defaults=True):
     """A CacheRecord; an artifact's manifest names the layer in place of `layer`."""
 
     created: str

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+from msgspec import Struct
 
 from amphora.core.descriptor import OCI_LAYER_GZIP, Descriptor
 from amphora.core.digest import Digest
@@ -69,7 +70,7 @@ _SECOND = 1_000_000_000
 _LINKS = frozenset({SYMLINK, HARDLINK})
 
 
-class _TocEntry(msgspec.Struct, omit_defaults=True, rename="camel"):
+class _TocEntry(Struct, omit_defaults=True, rename="camel"):
     """What the TOC has of a file with its first chunk, or of a chunk after that."""
 
     name: str

@@ -12,12 +12,12 @@ from amphora.oci.model import Index, Manifest
 from amphora.registry.server.refusals import Refusal
 
 
-class _Named(msgspec.Struct, frozen=True, rename="camel"):
+class _Named(Struct, frozen=True, rename="camel"):
     media_type: str = ""
     digest: str = ""
 
 
-class _Outline(msgspec.Struct, frozen=True, rename="camel"):
+class _Outline(Struct, frozen=True, rename="camel"):
     """The fields that indexes and manifests share; `config` tells an artifact's old-style type."""
 
     media_type: str = ""
