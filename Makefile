@@ -59,10 +59,13 @@ endef
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# Compiled at once: whoever runs it may not be allowed to write here, or may be told not to
+# (PYTHONDONTWRITEBYTECODE), and would compile everything again at every start.
 .venv/installed: requirements.lock pyproject.toml | .uv/bin/uv
 	.uv/bin/uv venv --quiet --allow-existing --python $(PYTHON) .venv
-	.uv/bin/uv pip sync --quiet --python .venv --require-hashes requirements.lock
+	.uv/bin/uv pip sync --quiet --compile-bytecode --python .venv --require-hashes requirements.lock
 	.uv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q src
 	@touch $@
 
 lock: .uv/bin/uv ## Resolve the dependencies anew into requirements.lock
