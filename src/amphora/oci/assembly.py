@@ -14,7 +14,11 @@ from amphora.core.descriptor import (
 )
 from amphora.oci.blobs import BlobStore
 from amphora.oci.config import ImageConfig
+from amphora.oci.layers.estargz import TOC_DIGEST, UNCOMPRESSED_SIZE
 from amphora.oci.model import Index, Manifest
+
+#: Annotations that tell of a layer's bytes, and are true in whatever image it is.
+_OF_BYTES = frozenset({TOC_DIGEST, UNCOMPRESSED_SIZE})
 
 
 def put_image(blobs: BlobStore, config: ImageConfig, layers: Sequence[Descriptor]) -> Descriptor:
@@ -33,6 +37,7 @@ def put_index(blobs: BlobStore, manifests: Sequence[Descriptor]) -> Descriptor:
 
 
 def _plain(layer: Descriptor) -> Descriptor:
-    """A layer as an OCI manifest names it, wherever it came from."""
+    """A layer as an OCI manifest names it, whichever image it came from."""
     media_type = OCI_LAYER_GZIP if layer.media_type == DOCKER_LAYER_GZIP else layer.media_type
-    return Descriptor(media_type, layer.digest, layer.size)
+    kept = {name: text for name, text in layer.annotations.items() if name in _OF_BYTES}
+    return Descriptor(media_type, layer.digest, layer.size, annotations=kept)

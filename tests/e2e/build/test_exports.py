@@ -160,6 +160,8 @@ def test_layers_may_be_read_file_by_file(simple, tmp_path):
     assert config.diff_ids != plain.variant("linux/arm64")[1].diff_ids
     amphora, out = simple.amphora, tmp_path / "out"
     simple.write("FROM it\nCOPY amd64 /more\n")
+    upon, _ = simple("--platform=linux/arm64", "-t", "upon").variant("linux/arm64")
+    assert upon.layers[:-1] == manifest.layers
     simple("--platform=linux/arm64", "-o", str(out))
     assert (out / "arch").read_text() == "arm"
     assert (out / "more").read_text() == "x86"
